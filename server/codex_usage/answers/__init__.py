@@ -1,0 +1,47 @@
+"""Every figure shown anywhere is worked out here: a question in, a pydantic result out, the same for all surfaces."""
+
+from codex_usage.answers.calls import call_rows, calls, export_rows
+from codex_usage.answers.context import Context, make_context
+from codex_usage.answers.periods import Period, parse_period
+from codex_usage.answers.results import (
+    CallLine,
+    Calls,
+    Coverage,
+    Session,
+    Status,
+    Sums,
+    Summary,
+    SummaryRow,
+    ThreadLine,
+    Threads,
+)
+from codex_usage.answers.session import session
+from codex_usage.answers.status import status
+from codex_usage.answers.summary import GROUP_WORDS, summary
+from codex_usage.answers.threads import ORDER_WORDS, threads
+
+__all__ = [
+    "GROUP_WORDS",
+    "ORDER_WORDS",
+    "CallLine",
+    "Calls",
+    "Context",
+    "Coverage",
+    "Period",
+    "Session",
+    "Status",
+    "Summary",
+    "SummaryRow",
+    "Sums",
+    "ThreadLine",
+    "Threads",
+    "call_rows",
+    "calls",
+    "export_rows",
+    "make_context",
+    "parse_period",
+    "session",
+    "status",
+    "summary",
+    "threads",
+]

@@ -1,0 +1,103 @@
+"""Single model calls: the rows behind every sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from codex_usage.answers.context import Context, check_filters, iso, sums, usd
+from codex_usage.answers.periods import Period
+from codex_usage.answers.results import CallLine, Calls
+from codex_usage.index import CallRow, Filters, queries
+from codex_usage.model import ORIGINS, BadInput
+
+CALL_ORDERS = ("cost", "tokens", "input", "uncached", "output", "recent", "oldest", "duration")
+_PAGE = 5000
+
+
+def calls(
+    context: Context,
+    period: Period,
+    *,
+    order: str = "cost",
+    filters: Filters | None = None,
+    limit: int = 10,
+    offset: int = 0,
+) -> Calls:
+    """The top calls of a period or thread. Raises BadInput."""
+    if order not in CALL_ORDERS:
+        raise BadInput(f"Cannot order calls by {order!r}; use {', '.join(CALL_ORDERS)}.")
+    filters = check_filters(context.index, filters or Filters())
+    with context.index.snapshot():
+        scope = context.scope(period)
+        total = queries.totals(context.index, scope, filters, context.own_zone)
+        rows = queries.calls(context.index, scope, filters, order=order, limit=limit, offset=offset)
+        rest = max(0, total.calls - offset - len(rows))
+        return Calls(
+            period=context.info(period),
+            order=order,
+            total=sums(total),
+            rows=call_rows(rows),
+            rest_calls=rest,
+            coverage=context.coverage(),
+            data_quality=context.quality(),
+            next=f"usage_summary with thread={rows[0].thread[-8:]} by=day" if rows else "usage_calls with period=all",
+            cursor=str(offset + limit) if rest else None,
+        )
+
+
+def call_rows(rows: list[CallRow]) -> list[CallLine]:
+    """Rows of calls as they are told."""
+    return [CallLine(**_fields(row)) for row in rows]
+
+
+def export_rows(context: Context, period: Period, filters: Filters | None = None) -> Iterator[dict[str, Any]]:
+    """Every call of a period, oldest first, as plain dictionaries with CallLine's names, a page at a time."""
+    filters = check_filters(context.index, filters or Filters())
+    scope = context.scope(period)
+    with context.index.snapshot():
+        offset = 0
+        while rows := queries.calls(context.index, scope, filters, order="oldest", limit=_PAGE, offset=offset):
+            for row in rows:
+                yield _fields(row)
+            offset += len(rows)
+
+
+def call_id(uid: int) -> str:
+    """A call's id as it is shown: 16 hexadecimal digits."""
+    return f"{uid:016x}"
+
+
+def _fields(row: CallRow) -> dict[str, Any]:
+    origin = ORIGINS[row.origin]
+    return {
+        "call_id": call_id(row.uid),
+        "timestamp": iso(row.time_ms),
+        "provider": row.provider,
+        "model": row.model,
+        "effort": row.effort,
+        "service_tier": row.tier,
+        "thread_id": row.thread,
+        "turn_id": row.turn,
+        "parent_thread_id": row.parent,
+        "role": row.role,
+        "project": row.project,
+        "cwd": row.cwd,
+        "origin": origin.who,
+        "origin_reason": origin.reason,
+        "origin_confidence": origin.sure,
+        "input_tokens": row.input,
+        "cached_input_tokens": row.cached,
+        "uncached_input_tokens": max(0, row.input - row.cached),
+        "cache_write_input_tokens": row.cache_write,
+        "output_tokens": row.output,
+        "reasoning_output_tokens": row.reasoning,
+        "total_tokens": row.input + row.output,
+        "context_window": row.context_window,
+        "context_use": round(row.input / row.context_window, 4) if row.context_window else None,
+        "duration_ms": row.duration_ms,
+        "gap_ms": row.gap_ms,
+        "compaction": bool(row.compaction),
+        "recovered": bool(row.recovered),
+        "cost_usd": usd(row.cost),
+    }

@@ -1,0 +1,159 @@
+"""What every question needs beside its own words, and the few conversions that all answers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+
+from codex_usage.answers.periods import Period, parse_period
+from codex_usage.answers.results import Coverage, PeriodInfo, Sums
+from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, ThreadRow, coverage, queries
+from codex_usage.index.zones import zone_of
+from codex_usage.model import BadInput
+
+#: Parts of a sum that add up, in GroupRow's and ThreadRow's common names.
+_ADDS = ("calls", "turns", "input", "cached", "cache_write", "output", "reasoning", "cost", "priced", "compactions")
+
+
+@dataclass(frozen=True)
+class Context:
+    """An opened index, the clock and the zone of days; `refreshed` is what the last refresh told."""
+
+    index: Index
+    now: datetime
+    zone_name: str
+    zone: tzinfo
+    refreshed: Refreshed = field(default_factory=Refreshed)
+
+    def period(self, text: str | None, since: str | None = None, until: str | None = None) -> Period:
+        """The period that was asked for."""
+        return parse_period(text, self.now, self.zone, since, until)
+
+    def scope(self, period: Period) -> Scope:
+        """The period as the index takes it."""
+        return queries.midnight_scope(self.index, period.start_ms, period.end_ms, self.zone_name)
+
+    @property
+    def own_zone(self) -> str | None:
+        """The zone to group days by, or None for the index's own."""
+        return None if self.zone_name == self.index.get("zone") else self.zone_name
+
+    def info(self, period: Period) -> PeriodInfo:
+        """The period as it is told."""
+        first, last = period.first, period.last
+        return PeriodInfo(
+            label=period.label,
+            first=str(first) if first else iso(period.start_ms),
+            last=str(last) if last else iso(period.end_ms),
+            zone=self.zone_name,
+        )
+
+    def coverage(self) -> Coverage:
+        """How far the index reaches."""
+        done = coverage(self.index)
+        newest = queries.quality(self.index).last_ms
+        return Coverage(
+            complete=done.pending_files == 0,
+            since=iso(done.covered_since_ms),
+            pending_files=done.pending_files,
+            pending_bytes=done.pending_bytes,
+            newest_call=iso(newest),
+        )
+
+    def quality(self) -> str:
+        """One line on what was read and what could not be."""
+        found = queries.quality(self.index)
+        if not found.files and not found.problems:
+            return "no logs found"
+        parts = [f"{found.files} logs read, {found.calls} calls counted"]
+        skipped = sum(count for kind, count in found.skipped.items() if kind != "compaction_without_usage")
+        if skipped:
+            parts.append(f"{skipped} lines could not be read")
+        if lost := found.skipped.get("compaction_without_usage"):
+            parts.append(f"{lost} compactions whose usage the log does not show")
+        if found.problems:
+            parts.append(f"{len(found.problems)} files could not be read")
+        if not found.calls:
+            parts.append("no usage recorded (Codex logs token usage since 0.34)")
+        return "; ".join(parts)
+
+
+def make_context(index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None) -> Context:
+    """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ)."""
+    import os
+
+    name, value = zone_of(zone or os.environ.get("CODEX_USAGE_TZ"))
+    return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed())
+
+
+def iso(time_ms: int | None) -> str | None:
+    """Milliseconds as ISO 8601 UTC."""
+    if time_ms is None:
+        return None
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC).replace(microsecond=time_ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def usd(nano: int | None) -> float | None:
+    """Integer nano-dollars as dollars, rounded to a ten-thousandth of a cent."""
+    return None if nano is None else round(nano / 1e9, 6)
+
+
+def sums(row: GroupRow | ThreadRow, threads: int | None = None) -> Sums:
+    """A row of sums as it is told."""
+    unpriced = row.calls - row.priced
+    return Sums(
+        calls=row.calls,
+        turns=row.turns,
+        threads=threads if threads is not None else getattr(row, "threads", 1),
+        input_tokens=row.input,
+        cached_input_tokens=row.cached,
+        uncached_input_tokens=max(0, row.input - row.cached),
+        cache_write_input_tokens=row.cache_write,
+        output_tokens=row.output,
+        reasoning_output_tokens=row.reasoning,
+        total_tokens=row.input + row.output,
+        cache_ratio=round(row.cached / row.input, 4) if row.input else None,
+        cost_usd=usd(row.cost) if row.priced or not row.calls else None,
+        at_least=bool(row.priced and unpriced),
+        unpriced_calls=unpriced,
+        compactions=row.compactions,
+    )
+
+
+def minus(total: GroupRow, parts: list[GroupRow], threads: int) -> GroupRow:
+    """What of a total is not in its listed parts."""
+    rest = {name: getattr(total, name) - sum(getattr(part, name) for part in parts) for name in _ADDS}
+    return total._replace(**rest, threads=threads)
+
+
+def share(part: GroupRow | ThreadRow, total: GroupRow) -> float | None:
+    """A part of the total's cost, or of its tokens when nothing is priced."""
+    if total.cost:
+        return round(part.cost / total.cost, 4)
+    tokens = total.input + total.output
+    return round((part.input + part.output) / tokens, 4) if tokens else None
+
+
+def check_filters(index: Index, filters: Filters) -> Filters:
+    """Filters with the thread resolved to its full id. Raises BadInput for an unknown thread."""
+    if filters.thread is None:
+        return filters
+    from dataclasses import replace
+
+    return replace(filters, thread=find_thread(index, filters.thread))
+
+
+def find_thread(index: Index, text: str) -> str:
+    """A thread's full id from an id, the start or end of one, or its name. Raises BadInput."""
+    text = text.strip()
+    found = queries.find_threads(index, text) or (queries.short_threads(index, text) if len(text) >= 4 else [])
+    exact = [uuid for uuid, name in found if uuid == text]
+    if exact:
+        return exact[0]
+    if not found:
+        raise BadInput(f"No thread {text!r} is in the index; list threads to see their ids.")
+    if len(found) > 1:
+        some = ", ".join(uuid for uuid, _ in found[:3])
+        raise BadInput(f"{text!r} fits several threads ({some}…); give more of the id.")
+    return found[0][0]

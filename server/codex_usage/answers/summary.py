@@ -1,0 +1,108 @@
+"""What was spent in a period, and on what: totals, a breakdown, and the change against the period before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_usage.answers.context import Context, check_filters, minus, share, sums, usd
+from codex_usage.answers.periods import Period
+from codex_usage.answers.results import Change, Summary, SummaryRow
+from codex_usage.index import Filters, GroupRow, queries
+from codex_usage.index.zones import day_date
+from codex_usage.model import ORIGINS, BadInput
+
+GROUP_WORDS = (
+    "model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "directory", "thread",
+)  # fmt: skip
+_IN_TIME = ("day", "week", "month")
+
+
+def summary(
+    context: Context,
+    period: Period,
+    *,
+    by: Sequence[str] = ("model",),
+    filters: Filters | None = None,
+    compare: bool = True,
+    limit: int = 10,
+) -> Summary:
+    """Totals of a period with its top groups; what is not listed is told as the rest. Raises BadInput."""
+    for word in by:
+        if word not in GROUP_WORDS:
+            raise BadInput(f"Cannot group by {word!r}; use {', '.join(GROUP_WORDS)}.")
+    filters = check_filters(context.index, filters or Filters())
+    with context.index.snapshot():
+        scope = context.scope(period)
+        total = queries.totals(context.index, scope, filters, context.own_zone)
+        rows = queries.groups(context.index, by, scope, filters, context.own_zone) if by else []
+        rows = _ordered(by, rows)
+        shown = rows[-limit:] if by and by[0] in _IN_TIME else rows[:limit]
+        left = [row for row in rows if row not in shown]
+        rest = minus(total, shown, sum(row.threads for row in left)) if left else None
+        matches = {m: p for m, p in queries.matched_models(context.index).items() if m != p}
+        return Summary(
+            period=context.info(period),
+            total=sums(total),
+            previous=_change(context, period, filters, total) if compare else None,
+            by=list(by),
+            rows=[SummaryRow(labels=_labels(by, row), sums=sums(row), share=share(row, total)) for row in shown],
+            rest_groups=len(left),
+            rest=sums(rest) if rest else None,
+            price_matches=matches,
+            unpriced_models=_unpriced(context, scope, filters) if total.priced < total.calls else [],
+            coverage=context.coverage(),
+            data_quality=context.quality(),
+            next=_next(by, period, total),
+        )
+
+
+def _ordered(by: Sequence[str], rows: list[GroupRow]) -> list[GroupRow]:
+    if by and by[0] in _IN_TIME:
+        return sorted(rows, key=lambda row: (str(row.key[0]).zfill(12), -row.cost))
+    return sorted(rows, key=lambda row: (-row.cost, -(row.input + row.output), str(row.labels)))
+
+
+def _labels(by: Sequence[str], row: GroupRow) -> list[str]:
+    labels = []
+    for word, label in zip(by, row.labels, strict=True):
+        if word in ("day", "week"):
+            labels.append(str(day_date(label)))
+        elif word == "origin":
+            labels.append(" ".join(ORIGINS[label][:2]))
+        else:
+            labels.append(str(label))
+    return labels
+
+
+def _change(context: Context, period: Period, filters: Filters, total: GroupRow) -> Change | None:
+    before = period.before(context.zone)
+    if before is None:
+        return None
+    old = queries.totals(context.index, context.scope(before), filters, context.own_zone)
+    known = (old.priced or not old.calls) and (total.priced or not total.calls)
+    return Change(
+        period=context.info(before),
+        cost_usd=usd(old.cost) if old.priced or not old.calls else None,
+        total_tokens=old.input + old.output,
+        calls=old.calls,
+        cost_delta_usd=usd(total.cost - old.cost) if known else None,
+        cost_percent=round(100 * (total.cost - old.cost) / old.cost, 1) if known and old.cost else None,
+        tokens_percent=_percent(total.input + total.output, old.input + old.output),
+    )
+
+
+def _percent(new: int, old: int) -> float | None:
+    return round(100 * (new - old) / old, 1) if old else None
+
+
+def _unpriced(context: Context, scope: queries.Scope, filters: Filters) -> list[str]:
+    rows = queries.groups(context.index, ("model",), scope, filters)
+    return sorted(str(row.labels[0]) for row in rows if row.priced < row.calls)
+
+
+def _next(by: Sequence[str], period: Period, total: GroupRow) -> str:
+    if not total.calls:
+        return "usage_summary with period=all"
+    if "thread" in by:
+        return f"usage_calls with period={period.label} order=cost"
+    return f"usage_threads with period={period.label}"

@@ -1,0 +1,43 @@
+"""Entry point: every error becomes one line with its mend, and an exit code; nobody sees a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 could not, 2 asked wrongly, 130 interrupted."""
+    import click
+
+    from codex_usage.cli.commands import cli
+    from codex_usage.model import BadInput, UsageError
+
+    try:
+        cli.main(standalone_mode=False, prog_name="codex-usage")
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        _fail("stopped; what was read so far is kept.", 130)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except UsageError as error:
+        _fail(str(error), 2 if isinstance(error, BadInput) else 1)
+    except KeyboardInterrupt:
+        _fail("stopped; what was read so far is kept.", 130)
+    except BrokenPipeError:
+        # the reader of a pipe left; nothing more to say, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if os.environ.get("CODEX_USAGE_DEBUG"):
+            raise
+        _fail(f"unexpected {type(error).__name__}: {error}; CODEX_USAGE_DEBUG=1 shows where.", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"codex-usage: {message}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,362 @@
+"""The commands. Each reads its arguments, asks, and shows; imports stand where they are needed, as most
+commands need few of them."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codex_usage import __version__
+from codex_usage.cli.options import Settings, filter_options, global_options, period_options
+from codex_usage.model import BadInput
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_ALIASES = {"query": "calls"}
+
+
+class _Commands(click.Group):
+    """Commands in the order of a user's way: set up, ask, take away, look after the index."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        found = super().get_command(context, _ALIASES.get(name, name))
+        if found is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.commands, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; codex-usage --help lists them."
+            context.fail(f"unknown command {name!r}{hint}")
+        return found
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="codex-usage")
+@global_options
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Exact usage and cost of Codex and Claude Code, from the logs on this machine."""
+    context.ensure_object(Settings)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+pass_settings = click.make_pass_decorator(Settings)
+
+
+def _show(settings: Settings, answer: BaseModel, show: str) -> None:
+    if settings.as_json:
+        click.echo(answer.model_dump_json(indent=2))
+        return
+    from codex_usage.present import terminal
+
+    getattr(terminal, show)(terminal.console(), answer)
+
+
+def _filters(options: dict[str, Any]) -> Any:
+    from codex_usage.index import Filters
+
+    return Filters(**{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")})
+
+
+# -- set up ------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--uninstall", is_flag=True, help="Take the skill and the server out of Codex again.")
+@global_options
+@pass_settings
+def setup(settings: Settings, uninstall: bool) -> None:
+    """Install the skill and the MCP server into Codex, read the logs, and check that all works."""
+    from codex_usage.cli import install
+
+    places = settings.places()
+    home = places.codex[0]
+    skills = install.default_skills_home()
+    if uninstall:
+        steps = install.uninstall(home, skills_home=skills)
+    else:
+        steps = install.install(
+            home, skills_home=skills, server_command=install.server_command(), source=install.skill_source(), env={}
+        )
+    if not settings.as_json:
+        for step in steps:
+            click.echo(("✓ " if step.changed else "· ") + step.what)
+    if uninstall:
+        return
+    if places.found:
+        with settings.open() as (found, index):
+            done = settings.refresh(index, found, None, None)
+            click.echo(f"✓ Read {done.files} logs in {done.seconds:.1f} s.")
+    _doctor(settings)
+    click.echo('\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary')
+
+
+@cli.command()
+@global_options
+@pass_settings
+def doctor(settings: Settings) -> None:
+    """Check the installation; exits 1 when something needs mending."""
+    if not _doctor(settings):
+        sys.exit(1)
+
+
+def _doctor(settings: Settings) -> bool:
+    from codex_usage.cli import checks, install
+
+    places = settings.places()
+    found = checks.examine(
+        places,
+        places.codex[0],
+        skills_home=install.default_skills_home(),
+        server_command=install.server_command(),
+        version=__version__,
+    )
+    if settings.as_json:
+        import json
+
+        click.echo(json.dumps([check.__dict__ for check in found], indent=2, default=str))
+    else:
+        for check in found:
+            mark = {True: "✓", False: "✗", None: "·"}[check.ok]
+            click.echo(f"{mark} {check.name}: {check.detail}")
+            if check.ok is False and check.remedy:
+                click.echo(f"  → {check.remedy}")
+    return all(check.ok is not False for check in found)
+
+
+@cli.command()
+@global_options
+@pass_settings
+def demo(settings: Settings) -> None:
+    """See everything with a made-up home: 45 days, 60 threads, one spike."""
+    import shutil
+
+    from codex_usage.cli.demo import write_demo_home
+    from codex_usage.homes import usage_home
+
+    folder = usage_home() / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_demo_home(folder / "codex", now=datetime.now(UTC))
+    made_up = Settings(
+        codex_homes=(str(folder / "codex"),), claude_homes=(str(folder / "claude"),),
+        db=str(folder / "index.sqlite"), tz=settings.tz, as_json=settings.as_json,
+    )  # fmt: skip
+    if not settings.as_json:
+        click.echo(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
+    from codex_usage import answers
+
+    with made_up.asking("last_7_days") as context:
+        _show(made_up, answers.summary(context, context.period("last_7_days")), "show_summary")
+        if not settings.as_json:
+            click.echo()
+            _show(made_up, answers.threads(context, context.period("last_7_days"), limit=5), "show_threads")
+            click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
+
+
+# -- ask ---------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@period_options
+@click.option("--by", default="model", metavar="WORDS", help="Group by model, project, day, week, month, effort, tier, origin, provider, role, directory, thread; two with a comma.")
+@filter_options
+@click.option("--limit", default=12, show_default=True, type=click.IntRange(0), help="Rows to show.")
+@click.option("--no-compare", is_flag=True, help="Leave out the period before.")
+@global_options
+@pass_settings
+def summary(settings: Settings, period: str | None, since: str | None, until: str | None, by: str, limit: int, no_compare: bool, **options: Any) -> None:  # fmt: skip
+    """What was spent, and on what."""
+    from codex_usage import answers
+
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    with settings.asking(period, since, until) as context:
+        answer = answers.summary(
+            context, context.period(period, since, until), by=words, filters=_filters(options),
+            compare=not no_compare, limit=limit,
+        )  # fmt: skip
+    _show(settings, answer, "show_summary")
+
+
+@cli.command()
+@period_options
+@click.option("--order", default="cost", show_default=True, help="cost, tokens, calls, recent or output.")
+@filter_options
+@click.option("--limit", default=15, show_default=True, type=click.IntRange(1), help="Rows to show.")
+@global_options
+@pass_settings
+def threads(settings: Settings, period: str | None, since: str | None, until: str | None, order: str, limit: int, **options: Any) -> None:  # fmt: skip
+    """The costliest threads of a period."""
+    from codex_usage import answers
+
+    with settings.asking(period, since, until) as context:
+        answer = answers.threads(
+            context, context.period(period, since, until), order=order, filters=_filters(options), limit=limit
+        )
+    _show(settings, answer, "show_threads")
+
+
+@cli.command()
+@click.argument("thread")
+@global_options
+@pass_settings
+def session(settings: Settings, thread: str) -> None:
+    """One thread as a whole: THREAD is an id, its last 8 characters, or a name."""
+    from codex_usage import answers
+
+    with settings.asking("all", whole=True) as context:
+        answer = answers.session(context, thread)
+    _show(settings, answer, "show_session")
+
+
+@cli.command()
+@period_options
+@click.option("--order", default="cost", show_default=True, help="cost, tokens, input, uncached, output, recent, oldest or duration.")
+@filter_options
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
+@global_options
+@pass_settings
+def calls(settings: Settings, period: str | None, since: str | None, until: str | None, order: str, limit: int, **options: Any) -> None:  # fmt: skip
+    """Single model calls, costliest first (alias: query)."""
+    from codex_usage import answers
+
+    with settings.asking(period, since, until) as context:
+        answer = answers.calls(
+            context, context.period(period, since, until), order=order, filters=_filters(options), limit=limit
+        )
+    _show(settings, answer, "show_calls")
+
+
+@cli.command()
+@global_options
+@pass_settings
+def status(settings: Settings) -> None:
+    """One line: today, this week, and the allowance."""
+    from codex_usage import answers
+
+    with settings.asking("this_month") as context:
+        answer = answers.status(context)
+    if settings.as_json:
+        click.echo(answer.model_dump_json(indent=2))
+    else:
+        from codex_usage.present.terminal import status_line
+
+        click.echo(status_line(answer))
+
+
+# -- take away ---------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
+@click.option("--output", "-o", metavar="FILE", help="Write here instead of standard output.")
+@period_options
+@filter_options
+@global_options
+@pass_settings
+def export(settings: Settings, kind: str, output: str | None, period: str | None, since: str | None, until: str | None, **options: Any) -> None:  # fmt: skip
+    """Every call as JSON or CSV (default: all of them, oldest first)."""
+    from codex_usage import answers
+    from codex_usage.present import write_csv, write_json
+
+    whole = period or (None if since or until else "all")
+    with settings.asking(whole, since, until, whole=True) as context:
+        rows = answers.export_rows(context, context.period(whole, since, until), _filters(options))
+        out = sys.stdout
+        try:
+            if output:
+                out = Path(output).open("w", encoding="utf-8", newline="")
+            count = write_json(rows, out) if kind == "json" else write_csv(rows, list(answers.CallLine.model_fields), out)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise BadInput(f"Cannot write {output}: {error.strerror}.") from error
+        finally:
+            if output and out is not sys.stdout:
+                out.close()
+    if output:
+        click.echo(f"{count} calls written to {output}")
+
+
+# -- the index ---------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--quiet", is_flag=True, help="Say nothing.")
+@global_options
+@pass_settings
+def refresh(settings: Settings, quiet: bool) -> None:
+    """Read what is new in the logs."""
+    settings.quiet = quiet
+    with settings.open() as (places, index):
+        done = settings.refresh(index, places, None, None)
+    if settings.as_json:
+        import json
+        from dataclasses import asdict
+
+        click.echo(json.dumps(asdict(done), indent=2))
+    elif not quiet:
+        size = done.read_bytes / 1e6
+        what = f"read {done.read_files} of {done.files} logs ({size:,.1f} MB)" if done.read_files else "nothing new"
+        click.echo(f"{what} in {done.seconds:.2f} s")
+        for problem in done.problems:
+            click.echo(f"  {problem}", err=True)
+
+
+@cli.command("rebuild-index")
+@global_options
+@pass_settings
+def rebuild_index(settings: Settings) -> None:
+    """Forget the index and read every log again."""
+    from codex_usage.index import empty
+
+    with settings.open() as (places, index):
+        empty(index)
+        done = settings.refresh(index, places, None, None)
+    click.echo(f"read {done.read_files} logs ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
+
+
+@cli.command("clear-db")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@global_options
+@pass_settings
+def clear_db(settings: Settings, yes: bool) -> None:
+    """Delete the index file. The logs stay; the next command reads them again."""
+    from codex_usage.index import open_index, remove
+
+    path = settings.places().index
+    if not path.exists():
+        click.echo(f"there is no index at {path}")
+        return
+    open_index(path).close()  # refuses to delete what is not ours
+    if not yes:
+        click.confirm(f"Delete {path}?", abort=True)
+    remove(path)
+    click.echo(f"deleted {path}")
+
+
+@cli.command("inspect-log")
+@click.argument("path", type=click.Path(path_type=Path))
+@global_options
+@pass_settings
+def inspect_log(settings: Settings, path: Path) -> None:
+    """What one log file shows, counted by itself."""
+    from codex_usage.answers.inspect import inspect_log as inspect
+
+    report = inspect(path)
+    if settings.as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    for name, value in report.model_dump().items():
+        if value not in (None, {}, []):
+            shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            click.echo(f"{name.replace('_', ' '):24} {shown}")
+    if not report.calls:
+        click.echo("No usage recorded: Codex logs token usage since 0.34.")

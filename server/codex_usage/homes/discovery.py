@@ -1,0 +1,174 @@
+"""Lists the logs of homes: folders in, one `LogFile` per logical log out, newest first."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from codex_usage.model import LogFile
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@dataclass
+class Listing:
+    """What was found. `read` are the homes that could be listed: only their missing logs are really gone."""
+
+    files: dict[str, LogFile] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def newest_first(self) -> list[LogFile]:
+        """The logs by last write, newest first."""
+        return sorted(self.files.values(), key=lambda file: (-file.mtime_ns, file.name))
+
+    def thread_paths(self) -> dict[str, str]:
+        """Thread id to the path of its first log."""
+        paths: dict[str, str] = {}
+        for name in sorted(self.files, reverse=True):
+            file = self.files[name]
+            if file.thread_id:
+                paths[file.thread_id] = file.path
+        return paths
+
+
+def list_logs(codex: tuple[Path, ...], claude: tuple[Path, ...]) -> Listing:
+    """Every rollout and transcript under the homes, each logical log once.
+
+    The same log may stand twice for a moment (archived while listed, compressed, synchronised into a second
+    home): the plain form wins over the compressed one, then the longer, then the one that is not archived.
+    """
+    listing = Listing()
+    for home in codex:
+        if home.is_dir():
+            listing.read.add(str(home))
+            for folder, archived in (("sessions", False), ("archived_sessions", True)):
+                for entry in _walk(str(home / folder), str(home), listing):
+                    if entry.name.startswith("rollout-") and entry.name.endswith((".jsonl", ".jsonl.zst")):
+                        _add(listing, entry, "codex", str(home), archived)
+    for home in claude:
+        if home.is_dir():
+            listing.read.add(str(home))
+            for entry in _walk(str(home / "projects"), str(home), listing):
+                if entry.name.endswith(".jsonl"):
+                    _add(listing, entry, "claude", str(home), False)
+    return listing
+
+
+def _walk(folder: str, home: str, listing: Listing) -> Iterator[os.DirEntry[str]]:
+    """Files below a folder, links to files included. Links to folders are not followed: they may loop."""
+    stack = [folder]
+    while stack:
+        here = stack.pop()
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    elif _is_file(entry):
+                        yield entry
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            listing.problems.append(f"cannot list {here}: {error.strerror}")
+            listing.read.discard(home)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link that leads back to itself
+
+
+def _add(listing: Listing, entry: os.DirEntry[str], provider: str, home: str, archived: bool) -> None:
+    try:
+        stat = entry.stat()
+        entry.path.encode("utf-8")
+    except UnicodeEncodeError:
+        listing.problems.append(f"cannot name {entry.path!a}: it is not UTF-8")
+        return
+    except OSError:
+        return  # moved away between the listing and the look: the next refresh sees where it went
+    name = entry.name.removesuffix(".zst")
+    ids = _UUID.findall(name)
+    if provider == "codex":
+        thread_id = ids[0] if ids else None
+    else:
+        thread_id = name.removesuffix(".jsonl")
+    file = LogFile(
+        name, entry.path, provider, home, stat.st_size, stat.st_mtime_ns, stat.st_ino, thread_id, archived
+    )
+    other = listing.files.get(name)
+    if other is None or _preference(file) > _preference(other):
+        listing.files[name] = file
+
+
+def _preference(file: LogFile) -> tuple[bool, int, bool, str]:
+    return not file.compressed, file.size, not file.archived, file.path
+
+
+class _Named(msgspec.Struct):
+    id: str
+    thread_name: str | None = None
+
+
+def thread_names(home: Path) -> dict[str, str]:
+    """Names that the user or Codex gave to threads of a Codex home: from session_index.jsonl (last line wins)
+    and the state database's `name`. Never a title, preview or first message, which repeat a prompt."""
+    names = _state_names(home)
+    path = home / "session_index.jsonl"
+    try:
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+    except OSError:
+        return names
+    for line in lines:
+        try:
+            row = msgspec.json.decode(line, type=_Named)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+        if row.thread_name:
+            names[row.id] = row.thread_name
+        else:
+            names.pop(row.id, None)
+    return names
+
+
+def _state_names(home: Path) -> dict[str, str]:
+    for path in sorted(home.glob("state_*.sqlite"), reverse=True):
+        if not path.is_file():
+            continue
+        # immutable opens without touching the folder; a live WAL is only readable the ordinary way
+        wal = path.with_name(path.name + "-wal")
+        live = wal.exists() and wal.stat().st_size > 0
+        for mode in ("mode=ro", "immutable=1") if live else ("immutable=1",):
+            try:
+                with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=1)) as database:
+                    rows = database.execute("SELECT id, name FROM threads WHERE name IS NOT NULL AND name <> ''")
+                    return {str(key): str(name) for key, name in rows}
+            except (sqlite3.Error, OSError):
+                continue
+    return {}
+
+
+def names_mark(homes: tuple[Path, ...]) -> str:
+    """A mark that changes when any home's thread names may have changed."""
+    parts = []
+    for home in homes:
+        try:
+            entries = sorted(
+                (e.name, e.stat().st_size, e.stat().st_mtime_ns)
+                for e in os.scandir(home)
+                if e.name == "session_index.jsonl" or e.name.startswith("state_")
+            )
+        except OSError:
+            entries = []
+        parts.append(repr(entries))
+    return "|".join(parts)

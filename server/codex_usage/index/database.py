@@ -1,0 +1,161 @@
+"""Opens the index: checks that the file is ours and of this version, and makes or renews it otherwise."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from codex_usage.index import schema
+from codex_usage.model import BadInput, IndexBusy, IndexForeign, IndexTooNew
+
+BUSY_SECONDS = 30.0
+
+
+class Index:
+    """A connection to the index. Readers are never blocked; `write` is one transaction of one writer."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.sql = connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.sql.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def write(self, wait: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+        """One write transaction, committed whole or not at all. Raises IndexBusy after `wait` seconds."""
+        self.sql.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+        try:
+            self.sql.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise IndexBusy(
+                    f"The index {self.path} is being written by another process; try again when it has finished."
+                ) from error
+            raise BadInput(f"The index {self.path} cannot be written ({error}); check its folder's rights.") from error
+        try:
+            yield self.sql
+        except BaseException:
+            if self.sql.in_transaction:  # SQLite itself rolls back when the disk is full
+                self.sql.execute("ROLLBACK")
+            raise
+        self.sql.execute("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state of the index, so that an answer's figures agree with each other."""
+        self.sql.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.sql.execute("COMMIT")
+
+    def get(self, key: str) -> str | None:
+        """A value of our own bookkeeping."""
+        row = self.sql.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put(self, key: str, value: str | None) -> None:
+        """Set a value of our own bookkeeping (inside `write`)."""
+        self.sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def open_index(path: Path) -> Index:
+    """Open or make the index at `path`. Raises IndexForeign, IndexTooNew, IndexBusy or BadInput."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        existed = path.exists()
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise BadInput(f"Cannot open the index {path} ({error}); set CODEX_USAGE_HOME to a folder you can write.") from error
+    try:
+        index = _checked(path, connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if "locked" in str(error):
+            raise IndexBusy(f"The index {path} is locked by another process; try again in a moment.") from error
+        if "unable to open" in str(error) or "readonly" in str(error) or "disk" in str(error):
+            raise BadInput(f"Cannot use the index {path} ({error}); set CODEX_USAGE_HOME to a folder you can write.") from error
+        raise IndexForeign(
+            f"{path} is not a codex-usage index; name another file with --db, or move it away."
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+    if not existed:
+        os.chmod(path, 0o600)
+    return index
+
+
+def _checked(path: Path, sql: sqlite3.Connection) -> Index:
+    sql.execute("PRAGMA busy_timeout = 30000")
+    application = sql.execute("PRAGMA application_id").fetchone()[0]
+    version = sql.execute("PRAGMA user_version").fetchone()[0]
+    index = Index(path, sql)
+    if application != schema.APPLICATION_ID:
+        if sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise IndexForeign(f"{path} is not a codex-usage index; name another file with --db, or move it away.")
+        version = 0
+    if version > schema.VERSION:
+        raise IndexTooNew(
+            f"{path} was written by a newer codex-usage; upgrade this one, or name another file with --db."
+        )
+    if application != schema.APPLICATION_ID or version < schema.VERSION:
+        _make(index)
+    sql.execute("PRAGMA synchronous = NORMAL")
+    sql.execute("PRAGMA temp_store = MEMORY")
+    sql.execute("PRAGMA cache_size = -16000")
+    return index
+
+
+def _make(index: Index) -> None:
+    """Create the tables, or replace those of an older version; safe when several processes try at once."""
+    sql = index.sql
+    sql.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    sql.execute("PRAGMA journal_mode = WAL")
+    with index.write():
+        if sql.execute("PRAGMA user_version").fetchone()[0] >= schema.VERSION:
+            return  # another process was faster
+        clear(sql)
+        for statement in schema.TABLES.split(";\n"):
+            if statement.strip():
+                sql.execute(statement)
+        sql.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        sql.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def clear(sql: sqlite3.Connection) -> None:
+    """Drop every table (inside a write transaction)."""
+    names = sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
+    for (name,) in names:
+        sql.execute(f'DROP TABLE "{name}"')
+
+
+def empty(index: Index) -> None:
+    """Forget everything and start anew; the next refresh reads every log again."""
+    with index.write() as sql:
+        clear(sql)
+        sql.execute("PRAGMA user_version = 0")
+    _make(index)
+    index.sql.execute("PRAGMA incremental_vacuum")
+
+
+def remove(path: Path) -> list[Path]:
+    """Delete the index file and its companions; returns what was there."""
+    gone = []
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.unlink()
+            gone.append(file)
+    return gone

@@ -1,0 +1,7 @@
+"""Counts every billed call of a log exactly once: log files in, `Counted` rows out. See docs/explanation/counting.md."""
+
+from codex_usage.ledger.claude import count_transcript
+from codex_usage.ledger.codex import count_rollout
+from codex_usage.ledger.parents import Family
+
+__all__ = ["Family", "count_rollout", "count_transcript"]

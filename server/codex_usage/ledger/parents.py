@@ -1,0 +1,36 @@
+"""What counting one log must know of the others: which threads have a log, and what their forks copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from codex_usage.logs import BrokenLog, usage_sequence
+from codex_usage.model import Tokens
+
+Sequence = list[tuple[int, Tokens, Tokens]]
+
+
+class Family:
+    """The threads with a log on disk. `paths` maps a thread id to its first log."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self._paths = paths
+        # kept as long as this view of the disk: a parent may have grown by the next refresh
+        self._sequence = lru_cache(maxsize=8)(_sequence)
+
+    def has(self, thread_id: str | None) -> bool:
+        """True when the thread's own log exists."""
+        return thread_id in self._paths
+
+    def sequence(self, thread_id: str | None) -> Sequence | None:
+        """All token_counts of the thread's first log, or None when there is none."""
+        path = self._paths.get(thread_id or "")
+        return None if path is None else self._sequence(path)
+
+
+def _sequence(path: str) -> Sequence:
+    try:
+        return usage_sequence(path)
+    except (OSError, BrokenLog):
+        return []

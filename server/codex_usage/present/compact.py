@@ -1,0 +1,242 @@
+"""Answers for a model: one line of minified JSON, rows as columns and rows, nothing said twice.
+
+A model pays for every token, so ids are short, zeros and unknowns are left out of sums, and times end at the
+minute. `detail="full"` gives every column. The text never exceeds MOST_BYTES: rows are dropped from the end,
+and a cursor says where to go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from codex_usage.answers import CallLine, Calls, Coverage, Session, Summary, Sums, ThreadLine, Threads
+from codex_usage.answers.results import Change, PeriodInfo
+
+MOST_BYTES = 16_000
+
+_SUM_COLUMNS: dict[str, Callable[[Sums], Any]] = {
+    "cost_usd": lambda s: _money(s.cost_usd),
+    "calls": lambda s: s.calls,
+    "turns": lambda s: s.turns,
+    "threads": lambda s: s.threads,
+    "total_tokens": lambda s: s.total_tokens,
+    "input_tokens": lambda s: s.input_tokens,
+    "cached_input_tokens": lambda s: s.cached_input_tokens,
+    "cache_write_input_tokens": lambda s: s.cache_write_input_tokens,
+    "output_tokens": lambda s: s.output_tokens,
+    "reasoning_output_tokens": lambda s: s.reasoning_output_tokens,
+    "unpriced_calls": lambda s: s.unpriced_calls,
+    "compactions": lambda s: s.compactions,
+}
+_CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_tokens")
+_THREAD_CONCISE = ("cost_usd", "calls", "turns", "total_tokens")
+
+
+def for_model(answer: Summary | Threads | Calls | Session, detail: str = "concise") -> str:
+    """An answer as the text of a tool result."""
+    full = detail == "full"
+    if isinstance(answer, Summary):
+        return _fit(_summary(answer, full))
+    if isinstance(answer, Threads):
+        return _fit(_threads(answer, full))
+    if isinstance(answer, Calls):
+        return _fit(_calls(answer, full))
+    return _fit(_session(answer, full))
+
+
+def _summary(answer: Summary, full: bool) -> dict[str, Any]:
+    columns = list(_SUM_COLUMNS) if full else _used(_CONCISE, [row.sums for row in answer.rows])
+    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total)}
+    if answer.previous is not None:
+        shown["previous"] = _previous(answer.previous)
+    if answer.rows:
+        shown["columns"] = ["/".join(answer.by), *columns, "share"]
+        shown["rows"] = [
+            [" / ".join(row.labels), *(_SUM_COLUMNS[name](row.sums) for name in columns), _round(row.share, 3)]
+            for row in answer.rows
+        ]
+    if answer.rest is not None:
+        shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest)}
+    if answer.unpriced_models:
+        shown["unpriced_models"] = answer.unpriced_models[:8]
+    return _close(shown, answer.coverage, answer.data_quality, answer.next)
+
+
+def _threads(answer: Threads, full: bool) -> dict[str, Any]:
+    columns = list(_SUM_COLUMNS) if full else list(_THREAD_CONCISE)
+    extra = ["role", "branch", "parent", "first_call"] if full else []
+    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown["columns"] = ["thread", "name", "project", "models", "last_call", *extra, *columns, "share"]
+    shown["rows"] = [_thread_row(row, columns, full) for row in answer.rows]
+    if answer.rest_threads:
+        shown["rest"] = {"threads": answer.rest_threads, "cost_usd": _money(answer.rest_cost_usd)}
+    return _close(shown, answer.coverage, answer.data_quality, answer.next, answer.cursor)
+
+
+def _thread_row(row: ThreadLine, columns: Sequence[str], full: bool) -> list[Any]:
+    name = row.name or ("" if row.role == "user" else row.role)
+    parent = row.parent_thread_id[-8:] if row.parent_thread_id else None
+    extra = [row.role, row.branch, parent, row.first_call[:16]] if full else []
+    sums = [_SUM_COLUMNS[column](row.sums) for column in columns]
+    return [
+        row.thread_id if full else row.short_id,
+        name,
+        row.project,
+        ",".join(row.models),
+        row.last_call[:16],
+        *extra,
+        *sums,
+        _round(row.share, 3),
+    ]
+
+
+_CALL_COLUMNS: dict[str, Callable[[CallLine], Any]] = {
+    "call": lambda c: c.call_id,
+    "time": lambda c: c.timestamp[:19],
+    "thread": lambda c: c.thread_id[-8:],
+    "model": lambda c: c.model,
+    "effort": lambda c: c.effort,
+    "cost_usd": lambda c: _money(c.cost_usd, 4),
+    "input_tokens": lambda c: c.input_tokens,
+    "cached_input_tokens": lambda c: c.cached_input_tokens,
+    "output_tokens": lambda c: c.output_tokens,
+    "context_use": lambda c: _round(c.context_use, 2),
+    "note": lambda c: _note(c),
+    "tier": lambda c: c.service_tier,
+    "project": lambda c: c.project,
+    "turn": lambda c: c.turn_id,
+    "cache_write_input_tokens": lambda c: c.cache_write_input_tokens,
+    "reasoning_output_tokens": lambda c: c.reasoning_output_tokens,
+    "duration_ms": lambda c: c.duration_ms,
+    "gap_ms": lambda c: c.gap_ms,
+    "origin": lambda c: f"{c.origin}:{c.origin_reason}",
+}
+_CALL_CONCISE = (
+    "call", "time", "thread", "model", "cost_usd", "input_tokens", "cached_input_tokens", "output_tokens", "note",
+)  # fmt: skip
+
+
+def _calls(answer: Calls, full: bool) -> dict[str, Any]:
+    names = list(_CALL_COLUMNS) if full else list(_CALL_CONCISE)
+    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown["columns"] = names
+    rows = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.rows]
+    if not full:
+        rows = [[row[0][:8], *row[1:]] for row in rows]
+    shown["rows"] = rows
+    if answer.rest_calls:
+        shown["rest"] = {"calls": answer.rest_calls}
+    return _close(shown, answer.coverage, answer.data_quality, answer.next, answer.cursor)
+
+
+def _note(call: CallLine) -> str:
+    notes = [call.role] if call.role != "user" else []
+    notes += ["compaction"] if call.compaction else []
+    notes += [call.service_tier] if call.service_tier not in (None, "default", "standard", "auto") else []
+    notes += ["recovered"] if call.recovered else []
+    return ",".join(notes)
+
+
+def _session(answer: Session, full: bool) -> dict[str, Any]:
+    thread = answer.thread
+    shown: dict[str, Any] = {
+        "thread": thread.thread_id,
+        "name": thread.name,
+        "project": thread.project,
+        "role": thread.role,
+        "from": thread.first_call[:16],
+        "to": thread.last_call[:16],
+        "total": _total(thread.sums),
+        "with_children_usd": _money(answer.with_children_usd) if answer.children else None,
+        "models": {row.labels[0]: _money(row.sums.cost_usd) for row in answer.models},
+        "turns": answer.turn_outcomes,
+        "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
+    }
+    if answer.children:
+        shown["children"] = [[c.thread_id[-8:], c.role, c.calls, _money(c.cost_usd)] for c in answer.children]
+    names = list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
+    shown["columns"] = names
+    shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
+    return _close({k: v for k, v in shown.items() if v is not None}, answer.coverage, answer.data_quality, "")
+
+
+# -- parts -------------------------------------------------------------------------------------------------
+
+
+def _close(
+    shown: dict[str, Any], coverage: Coverage, quality: str, following: str, cursor: str | None = None
+) -> dict[str, Any]:
+    """What every answer ends with: how far it reaches, what it rests on, where to go next."""
+    if not coverage.complete:
+        shown["coverage"] = (
+            f"incomplete: {coverage.pending_files} older logs ({coverage.pending_bytes >> 20} MB) are still being"
+            f" read; calls after {(coverage.since or '')[:16]} are all counted"
+        )
+    shown["as_of"] = coverage.newest_call[:19] if coverage.newest_call else None
+    shown["quality"] = quality
+    if cursor:
+        shown["cursor"] = cursor
+    if following:
+        shown["next"] = following
+    return shown
+
+
+def _period(period: PeriodInfo) -> str:
+    if period.first and period.last:
+        span = period.first if period.first == period.last else f"{period.first}..{period.last}"
+        return f"{span} {period.zone}"
+    return period.label
+
+
+def _total(sums: Sums) -> dict[str, Any]:
+    shown: dict[str, Any] = {"cost_usd": _money(sums.cost_usd)}
+    if sums.at_least:
+        shown["cost_is"] = "at least"
+    for name in ("calls", "turns", "threads", "input_tokens", "cached_input_tokens", "output_tokens"):
+        if value := getattr(sums, name):
+            shown[name] = value
+    for name in ("cache_write_input_tokens", "reasoning_output_tokens", "unpriced_calls"):
+        if value := getattr(sums, name):
+            shown[name] = value
+    if sums.cache_ratio is not None:
+        shown["cache_ratio"] = _round(sums.cache_ratio, 3)
+    return shown
+
+
+def _previous(change: Change) -> dict[str, Any]:
+    shown = {
+        "period": f"{change.period.first}..{change.period.last}",
+        "cost_usd": _money(change.cost_usd),
+        "cost_change_usd": _money(change.cost_delta_usd),
+        "cost_change_percent": change.cost_percent,
+        "tokens_change_percent": change.tokens_percent,
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _used(names: Sequence[str], rows: list[Sums]) -> list[str]:
+    return [name for name in names if any(_SUM_COLUMNS[name](row) for row in rows)] or ["calls"]
+
+
+def _money(value: float | None, places: int = 2) -> float | None:
+    """Dollars to the cent; below one dollar to a hundredth of a cent, so that small things are not zero."""
+    if value is None:
+        return None
+    return round(value, places if abs(value) >= 1 else 4)
+
+
+def _round(value: float | None, places: int) -> float | None:
+    return None if value is None else round(value, places)
+
+
+def _fit(shown: dict[str, Any]) -> str:
+    """Minified JSON within MOST_BYTES; rows that do not fit are left out and counted."""
+    text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+    while len(text.encode("utf-8", "replace")) > MOST_BYTES and shown.get("rows"):
+        keep = max(0, min(len(shown["rows"]) - 1, len(shown["rows"]) * MOST_BYTES // len(text.encode("utf-8", "replace"))))
+        shown["left_out_rows"] = shown.get("left_out_rows", 0) + len(shown["rows"]) - keep
+        shown["rows"] = shown["rows"][:keep]
+        text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+    return text

@@ -1,0 +1,1 @@
+"""Servers: requests in, answers out. The only room that imports mcp."""

@@ -1,0 +1,164 @@
+"""Answers one tool call: arguments in, text out. Imports the rest of the product, so it is loaded at the first call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from codex_usage import answers
+from codex_usage.answers import Context
+from codex_usage.homes import Places, find_places
+from codex_usage.index import Filters, Index, Refreshed, open_index, refresh
+from codex_usage.model import BadInput, IndexBusy, NoHome
+from codex_usage.present import for_model
+
+#: A tool call waits this long for a first index before it answers with what is there (Codex waits 60 s).
+PATIENCE_SECONDS = 8.0
+_LOCK_SECONDS = 2.0
+
+_completing = threading.Lock()
+
+
+def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None) -> str:
+    """The text of a tool's result. Raises UsageError."""
+    asked = _Arguments(arguments, current)
+    places = find_places(env=env)
+    if not places.found:
+        looked = ", ".join(str(home) for home in places.homes)
+        raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
+    with open_index(places.index) as index:
+        period = answers.make_context(index).period(asked.text("period") or _default_period(name, asked))
+        refreshed = _refresh(index, places, period.start_ms)
+        context = answers.make_context(index, refreshed=refreshed)
+        text = _RUN[name](context, asked)
+    if refreshed.pending_files:
+        _complete_in_background(places)
+    return text
+
+
+def _default_period(name: str, asked: _Arguments) -> str:
+    return "all" if asked.text("thread") else "last_7_days"
+
+
+def _refresh(index: Index, places: Places, since_ms: int | None) -> Refreshed:
+    try:
+        return refresh(index, places, since_ms=since_ms, seconds=PATIENCE_SECONDS, wait=_LOCK_SECONDS)
+    except IndexBusy:  # another server or command is reading the logs: answer with what is there
+        return Refreshed(busy=True)
+
+
+def _complete_in_background(places: Places) -> None:
+    """Read the older logs while the client goes on; one thread at a time in this process."""
+
+    def work() -> None:
+        with _completing, open_index(places.index) as index:
+            try:
+                refresh(index, places)
+            except IndexBusy:
+                return
+
+    if not _completing.locked():
+        threading.Thread(target=work, name="codex-usage-index", daemon=True).start()
+
+
+class _Arguments:
+    """A tool's arguments, checked one by one."""
+
+    def __init__(self, arguments: Mapping[str, Any], current: str | None) -> None:
+        self._values = arguments
+        self._current = current
+
+    def text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise BadInput(f"{name} must be a text, not {value!r}.")
+        return value
+
+    def number(self, name: str, default: int, most: int) -> int:
+        value = self._values.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise BadInput(f"{name} must be a whole number, not {value!r}.") from None
+        if number < 0:
+            raise BadInput(f"{name} must not be negative.")
+        return min(number, most)
+
+    def thread(self) -> str | None:
+        thread = self.text("thread")
+        if thread != "current":
+            return thread
+        if self._current is None:
+            raise BadInput("This client does not tell which thread is asking; give a thread id from usage_threads.")
+        return self._current
+
+    def filters(self) -> Filters:
+        return Filters(
+            model=self.text("model"),
+            project=self.text("project"),
+            effort=self.text("effort"),
+            provider=self.text("provider"),
+            thread=self.thread(),
+        )
+
+    def detail(self) -> str:
+        detail = self.text("detail") or "concise"
+        if detail not in ("concise", "full"):
+            raise BadInput("detail must be concise or full.")
+        return detail
+
+
+def _period(context: Context, asked: _Arguments) -> answers.Period:
+    return context.period(asked.text("period") or ("all" if asked.text("thread") else "last_7_days"))
+
+
+def _summary(context: Context, asked: _Arguments) -> str:
+    by = [word for word in (asked.text("by") or "model", asked.text("then_by")) if word]
+    return for_model(
+        answers.summary(
+            context,
+            _period(context, asked),
+            by=list(dict.fromkeys(by)),
+            filters=asked.filters(),
+            limit=asked.number("limit", 8, 100),
+        ),
+        asked.detail(),
+    )
+
+
+def _threads(context: Context, asked: _Arguments) -> str:
+    if (thread := asked.thread()) is not None:
+        return for_model(answers.session(context, thread), asked.detail())
+    return for_model(
+        answers.threads(
+            context,
+            _period(context, asked),
+            order=asked.text("order") or "cost",
+            filters=asked.filters(),
+            limit=asked.number("limit", 8, 100) or 1,
+            offset=asked.number("cursor", 0, 10**9),
+        ),
+        asked.detail(),
+    )
+
+
+def _calls(context: Context, asked: _Arguments) -> str:
+    return for_model(
+        answers.calls(
+            context,
+            _period(context, asked),
+            order=asked.text("order") or "cost",
+            filters=asked.filters(),
+            limit=asked.number("limit", 8, 100) or 1,
+            offset=asked.number("cursor", 0, 10**9),
+        ),
+        asked.detail(),
+    )
+
+
+_RUN = {"usage_summary": _summary, "usage_threads": _threads, "usage_calls": _calls}

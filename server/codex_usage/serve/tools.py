@@ -1,0 +1,89 @@
+"""The MCP tools as data: names, schemas that a model reads, and what runs for each. No SDK in here.
+
+Schemas are written by hand: a model pays for every word, and Codex drops titles, defaults and bounds, so these
+stand in the descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NAME = "codex-usage"
+INSTRUCTIONS = (
+    "Exact token usage and cost of Codex and Claude Code on this machine, from their logs: what was spent, when, on "
+    "which model, project or thread (also this one: thread=current)."
+)
+
+_PERIOD = {
+    "type": "string",
+    "description": "today, yesterday, last_7_days (default), last_30_days, this_week, this_month, this_year, all, "
+    "2026-11-14 or 2026-11-01..2026-11-14 (inclusive, local days)",
+}
+_THREAD = {"type": "string", "description": "thread id (full or last 8), name, or current"}
+_DETAIL = {"type": "string", "enum": ["concise", "full"], "description": "default concise"}
+_FILTERS = {
+    "model": {"type": "string"},
+    "project": {"type": "string"},
+    "effort": {"type": "string"},
+    "provider": {"type": "string", "enum": ["codex", "claude"]},
+}
+_GROUPS = ["model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "thread"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool: its name, what it is for, and the properties of its arguments."""
+
+    name: str
+    description: str
+    properties: Mapping[str, Any]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its arguments."""
+        return {"type": "object", "properties": dict(self.properties), "additionalProperties": False}
+
+
+TOOLS: tuple[Tool, ...] = (
+    Tool(
+        "usage_summary",
+        "What was spent in a period and on what: totals, change against the period before, breakdown.",
+        {
+            "period": _PERIOD,
+            "by": {"type": "string", "enum": _GROUPS, "description": "breakdown, default model"},
+            "then_by": {"type": "string", "enum": _GROUPS},
+            "thread": _THREAD,
+            **_FILTERS,
+            "limit": {"type": "integer", "description": "rows, default 8, at most 100"},
+            "detail": _DETAIL,
+        },
+    ),
+    Tool(
+        "usage_threads",
+        "The costliest (or latest) threads of a period; with thread, all about that one and its subagents.",
+        {
+            "period": _PERIOD,
+            "thread": _THREAD,
+            "order": {"type": "string", "enum": ["cost", "tokens", "calls", "recent", "output"]},
+            **_FILTERS,
+            "limit": {"type": "integer", "description": "default 8, at most 100"},
+            "cursor": {"type": "string"},
+            "detail": _DETAIL,
+        },
+    ),
+    Tool(
+        "usage_calls",
+        "Single model calls, costliest first, of a period or thread.",
+        {
+            "period": _PERIOD,
+            "thread": _THREAD,
+            "order": {"type": "string", "enum": ["cost", "tokens", "uncached", "output", "recent", "duration"]},
+            **_FILTERS,
+            "limit": {"type": "integer", "description": "default 8, at most 100"},
+            "cursor": {"type": "string"},
+            "detail": _DETAIL,
+        },
+    ),
+)
