@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --retries 5 --timeout 60
 .PHONY: demo setup test check tests lint types bench lock clean
 
 demo: $(VENV)/.usable
-	@$(BIN)/codex-usage summary --period last_30_days 2>/dev/null || $(BIN)/codex-usage demo
+	@$(BIN)/codex-usage demo --own
 
 test: check tests
 

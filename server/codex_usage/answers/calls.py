@@ -12,7 +12,6 @@ from codex_usage.index import CallRow, Filters, queries
 from codex_usage.model import ORIGINS, BadInput
 
 CALL_ORDERS = ("cost", "tokens", "input", "uncached", "output", "recent", "oldest", "duration")
-_PAGE = 5000
 
 
 def calls(
@@ -30,7 +29,7 @@ def calls(
     filters = check_filters(context.index, filters or Filters())
     with context.index.snapshot():
         scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters, context.own_zone)
+        total = queries.totals(context.index, scope, filters)
         rows = queries.calls(context.index, scope, filters, order=order, limit=limit, offset=offset)
         rest = max(0, total.calls - offset - len(rows))
         return Calls(
@@ -52,15 +51,12 @@ def call_rows(rows: list[CallRow]) -> list[CallLine]:
 
 
 def export_rows(context: Context, period: Period, filters: Filters | None = None) -> Iterator[dict[str, Any]]:
-    """Every call of a period, oldest first, as plain dictionaries with CallLine's names, a page at a time."""
+    """Every call of a period, oldest first, as plain dictionaries with CallLine's names."""
     filters = check_filters(context.index, filters or Filters())
     scope = context.scope(period)
     with context.index.snapshot():
-        offset = 0
-        while rows := queries.calls(context.index, scope, filters, order="oldest", limit=_PAGE, offset=offset):
-            for row in rows:
-                yield _fields(row)
-            offset += len(rows)
+        for row in queries.each_call(context.index, scope, filters):
+            yield _fields(row)
 
 
 def call_id(uid: int) -> str:
@@ -93,6 +89,7 @@ def _fields(row: CallRow) -> dict[str, Any]:
         "output_tokens": row.output,
         "reasoning_output_tokens": row.reasoning,
         "total_tokens": row.input + row.output,
+        "cache_ratio": round(row.cached / row.input, 4) if row.input else None,
         "context_window": row.context_window,
         "context_use": round(row.input / row.context_window, 4) if row.context_window else None,
         "duration_ms": row.duration_ms,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
 
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import Coverage, PeriodInfo, Sums
@@ -11,8 +13,7 @@ from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, Thread
 from codex_usage.index.zones import zone_of
 from codex_usage.model import BadInput
 
-#: Parts of a sum that add up, in GroupRow's and ThreadRow's common names.
-_ADDS = ("calls", "turns", "input", "cached", "cache_write", "output", "reasoning", "cost", "priced", "compactions")
+_PROVIDERS = ("codex", "claude")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,7 @@ class Context:
 
     def scope(self, period: Period) -> Scope:
         """The period as the index takes it."""
-        return queries.midnight_scope(self.index, period.start_ms, period.end_ms, self.zone_name)
-
-    @property
-    def own_zone(self) -> str | None:
-        """The zone to group days by, or None for the index's own."""
-        return None if self.zone_name == self.index.get("zone") else self.zone_name
+        return queries.midnight_scope(self.index, period.start_ms, period.end_ms)
 
     def info(self, period: Period) -> PeriodInfo:
         """The period as it is told."""
@@ -51,28 +47,28 @@ class Context:
     def coverage(self) -> Coverage:
         """How far the index reaches."""
         done = coverage(self.index)
-        newest = queries.quality(self.index).last_ms
         return Coverage(
-            complete=done.pending_files == 0,
+            complete=done.pending_files == 0 and not self.refreshed.busy,
+            busy=self.refreshed.busy,
             since=iso(done.covered_since_ms),
             pending_files=done.pending_files,
             pending_bytes=done.pending_bytes,
-            newest_call=iso(newest),
+            newest_call=iso(queries.newest_call(self.index)),
         )
 
     def quality(self) -> str:
         """One line on what was read and what could not be."""
         found = queries.quality(self.index)
         if not found.files and not found.problems:
-            return "no logs found"
-        parts = [f"{found.files} logs read, {found.calls} calls counted"]
+            return "no logs read yet" if self.refreshed.busy or self.refreshed.files else "no logs found"
+        parts = [f"{many(found.files, 'log')} read, {many(found.calls, 'call')} counted"]
         skipped = sum(count for kind, count in found.skipped.items() if kind != "compaction_without_usage")
         if skipped:
-            parts.append(f"{skipped} lines could not be read")
+            parts.append(f"{many(skipped, 'line')} could not be read")
         if lost := found.skipped.get("compaction_without_usage"):
-            parts.append(f"{lost} compactions whose usage the log does not show")
+            parts.append(f"{many(lost, 'compaction')} without usage in the log")
         if found.problems:
-            parts.append(f"{len(found.problems)} files could not be read")
+            parts.append(f"{many(len(found.problems), 'file')} could not be read")
         if not found.calls:
             parts.append("no usage recorded (Codex logs token usage since 0.34)")
         return "; ".join(parts)
@@ -80,8 +76,6 @@ class Context:
 
 def make_context(index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None) -> Context:
     """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ)."""
-    import os
-
     name, value = zone_of(zone or os.environ.get("CODEX_USAGE_TZ"))
     return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed())
 
@@ -121,10 +115,9 @@ def sums(row: GroupRow | ThreadRow, threads: int | None = None) -> Sums:
     )
 
 
-def minus(total: GroupRow, parts: list[GroupRow], threads: int) -> GroupRow:
-    """What of a total is not in its listed parts."""
-    rest = {name: getattr(total, name) - sum(getattr(part, name) for part in parts) for name in _ADDS}
-    return total._replace(**rest, threads=threads)
+def many(number: int, noun: str) -> str:
+    """A number with its noun: 1 call, 1,234 calls."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def share(part: GroupRow | ThreadRow, total: GroupRow) -> float | None:
@@ -136,24 +129,37 @@ def share(part: GroupRow | ThreadRow, total: GroupRow) -> float | None:
 
 
 def check_filters(index: Index, filters: Filters) -> Filters:
-    """Filters with the thread resolved to its full id. Raises BadInput for an unknown thread."""
+    """Filters with the thread resolved to its full id. Raises BadInput for what the index does not have."""
+    for word in ("model", "project", "effort"):
+        value = getattr(filters, word)
+        if value is not None:
+            _check_known(word, value, queries.labels(index, word))
+    if filters.provider not in (None, *_PROVIDERS):
+        raise BadInput(f"Unknown provider {filters.provider!r}; use {' or '.join(_PROVIDERS)}.")
     if filters.thread is None:
         return filters
-    from dataclasses import replace
-
     return replace(filters, thread=find_thread(index, filters.thread))
+
+
+def _check_known(word: str, value: str, known: list[str]) -> None:
+    if value.lower() in (label.lower() for label in known):
+        return
+    near = get_close_matches(value, known, 3, 0.4) or known[:5]
+    more = "" if len(near) == len(known) else " …"
+    has = f"; it has {', '.join(near)}{more}" if known else ", which holds no calls yet"
+    raise BadInput(f"No {word} {value!r} is in the index{has}.")
 
 
 def find_thread(index: Index, text: str) -> str:
     """A thread's full id from an id, the start or end of one, or its name. Raises BadInput."""
     text = text.strip()
-    found = queries.find_threads(index, text) or (queries.short_threads(index, text) if len(text) >= 4 else [])
+    found = queries.find_threads(index, text) or queries.short_threads(index, text)
     exact = [uuid for uuid, name in found if uuid == text]
     if exact:
         return exact[0]
     if not found:
         raise BadInput(f"No thread {text!r} is in the index; list threads to see their ids.")
     if len(found) > 1:
-        some = ", ".join(uuid for uuid, _ in found[:3])
-        raise BadInput(f"{text!r} fits several threads ({some}…); give more of the id.")
+        some = ", ".join(uuid for uuid, _ in found[:3]) + (" …" if len(found) > 3 else "")
+        raise BadInput(f"{text!r} fits several threads ({some}); give more of the id.")
     return found[0][0]

@@ -41,6 +41,8 @@ class Period:
             return None
         if self.first is not None and self.last is not None:
             length = self.last - self.first + _DAY
+            if (self.first - date.min) < length + _DAY:
+                return None
             return _days("previous", self.first - length, self.first - _DAY, zone)
         return Period("previous", 2 * self.start_ms - self.end_ms, self.start_ms, None, None)
 
@@ -63,7 +65,8 @@ def parse_period(
         if text:
             raise BadInput("Give either a period or since/until, not both.")
         return _since_until(since, until, zone)
-    text = (text or "last_7_days").strip().lower().replace("-days", "_days").replace(" ", "_")
+    asked = (text or "last_7_days").strip()
+    text = asked.lower().replace("-days", "_days").replace(" ", "_")
     today = now.astimezone(zone).date()
     if text == "all":
         return Period("all", None, None, None, None)
@@ -78,13 +81,11 @@ def parse_period(
     if match := re.fullmatch(r"(\d{4})-(\d{2})", text):
         first = _date(f"{text}-01")
         return _days(text, first, _month_end(first), zone)
-    parts = text.split("..")
-    if len(parts) > 2:
-        _bad(text)
-    first, last = _date(parts[0]), _date(parts[-1])
-    if last < first:
-        raise BadInput(f"The period {text!r} ends before it begins; write the earlier date first.")
-    return _days(text, first, last, zone)
+    if ".." in asked and asked != "..":
+        begin, _, close = asked.partition("..")
+        return _since_until(begin.strip() or None, close.strip() or None, zone)
+    first = _date(text)
+    return _days(text, first, first, zone)
 
 
 def _bad(text: str) -> Period:
@@ -93,9 +94,9 @@ def _bad(text: str) -> Period:
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text.strip())
+        return date.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"{text.strip()!r} is not a date; {_MEND}.") from None
+        raise BadInput(f"Unknown period or impossible date {text!r}; {_MEND}.") from None
 
 
 def _month_end(first: date) -> date:
@@ -132,7 +133,7 @@ def _since_until(since: str | None, until: str | None, zone: tzinfo) -> Period:
     start, first = _bound(since, zone, False)
     end, last = _bound(until, zone, True)
     if start is not None and end is not None and end <= start:
-        raise BadInput(f"--until {until} is before --since {since}; give the earlier one first.")
+        raise BadInput(f"The end {until} is before the start {since}; give the earlier one first.")
     label = f"{since or ''}..{until or ''}"
     whole = (since is None or first) and (until is None or last)
     return Period(label, start, end, first if whole else None, last if whole else None)
@@ -146,7 +147,9 @@ def _bound(text: str | None, zone: tzinfo, is_end: bool) -> tuple[int | None, da
             day = date.fromisoformat(text)
             return _midnight(day + _DAY if is_end else day, zone), day
         moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise BadInput(f"{text!r} is out of range; {_MEND}.") from None
+    except ValueError:
         raise BadInput(f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30.") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)

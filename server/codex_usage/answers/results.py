@@ -43,9 +43,11 @@ class PeriodInfo(_Result):
 
 
 class Coverage(_Result):
-    """How far the index reaches. When incomplete, every call after `since` is counted."""
+    """How far the index reaches. When incomplete, every call after `since` is counted; `busy` means that another
+    process is reading new logs just now."""
 
     complete: bool
+    busy: bool
     since: str | None
     pending_files: int
     pending_bytes: int
@@ -152,6 +154,7 @@ class CallLine(_Result):
     output_tokens: int
     reasoning_output_tokens: int
     total_tokens: int
+    cache_ratio: float | None
     context_window: int | None
     context_use: float | None
     duration_ms: int | None
@@ -192,6 +195,7 @@ class Session(_Result):
     children: list[Relative]
     with_children_usd: float | None
     models: list[SummaryRow]
+    zone: str
     turn_outcomes: dict[str, int]
     turn_ms_median: int | None
     turn_ms_p95: int | None

@@ -33,6 +33,7 @@ def session(context: Context, thread: str) -> Session:
                 SummaryRow(labels=[str(row.labels[0])], sums=sums(row), share=share(row, total))
                 for row in sorted(models, key=lambda row: -row.cost)
             ],
+            zone=context.zone_name,
             turn_outcomes=turns.outcomes,
             turn_ms_median=_at(turns.durations, 0.5),
             turn_ms_p95=_at(turns.durations, 0.95),

@@ -26,11 +26,11 @@ def status(context: Context) -> Status:
 
 
 def _sums(context: Context, period: str) -> Sums:
-    return sums(queries.totals(context.index, context.scope(context.period(period)), zone=context.own_zone))
+    return sums(queries.totals(context.index, context.scope(context.period(period))))
 
 
 def _window(
-    context: Context, limit_id: str | None, minutes: int, used: float, resets: int | None, seen: int, plan: str | None
+    context: Context, limit_id: str, minutes: int, used: float, resets: int | None, seen: int, plan: str | None
 ) -> AllowanceWindow:
     return AllowanceWindow(
         limit_id=limit_id,

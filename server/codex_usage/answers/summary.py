@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codex_usage.answers.context import Context, check_filters, minus, share, sums, usd
+from codex_usage.answers.context import Context, check_filters, share, sums, usd
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import Change, Summary, SummaryRow
 from codex_usage.index import Filters, GroupRow, queries
@@ -27,26 +27,27 @@ def summary(
     limit: int = 10,
 ) -> Summary:
     """Totals of a period with its top groups; what is not listed is told as the rest. Raises BadInput."""
+    by = list(dict.fromkeys(by))
     for word in by:
         if word not in GROUP_WORDS:
             raise BadInput(f"Cannot group by {word!r}; use {', '.join(GROUP_WORDS)}.")
     filters = check_filters(context.index, filters or Filters())
     with context.index.snapshot():
         scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters, context.own_zone)
-        rows = queries.groups(context.index, by, scope, filters, context.own_zone) if by else []
+        total = queries.totals(context.index, scope, filters)
+        rows = queries.groups(context.index, by, scope, filters, context.zone_name) if by else []
         rows = _ordered(by, rows)
-        shown = rows[-limit:] if by and by[0] in _IN_TIME else rows[:limit]
-        left = [row for row in rows if row not in shown]
-        rest = minus(total, shown, sum(row.threads for row in left)) if left else None
+        left = max(0, len(rows) - limit)
+        shown = rows[left:] if by and by[0] in _IN_TIME else rows[:limit]
+        rest = queries.rest(context.index, by, shown, scope, filters, context.zone_name) if left else None
         matches = {m: p for m, p in queries.matched_models(context.index).items() if m != p}
         return Summary(
             period=context.info(period),
             total=sums(total),
             previous=_change(context, period, filters, total) if compare else None,
-            by=list(by),
+            by=by,
             rows=[SummaryRow(labels=_labels(by, row), sums=sums(row), share=share(row, total)) for row in shown],
-            rest_groups=len(left),
+            rest_groups=left,
             rest=sums(rest) if rest else None,
             price_matches=matches,
             unpriced_models=_unpriced(context, scope, filters) if total.priced < total.calls else [],
@@ -59,7 +60,7 @@ def summary(
 def _ordered(by: Sequence[str], rows: list[GroupRow]) -> list[GroupRow]:
     if by and by[0] in _IN_TIME:
         return sorted(rows, key=lambda row: (str(row.key[0]).zfill(12), -row.cost))
-    return sorted(rows, key=lambda row: (-row.cost, -(row.input + row.output), str(row.labels)))
+    return sorted(rows, key=lambda row: (-row.cost, -(row.input + row.output), row.labels))
 
 
 def _labels(by: Sequence[str], row: GroupRow) -> list[str]:
@@ -78,7 +79,7 @@ def _change(context: Context, period: Period, filters: Filters, total: GroupRow)
     before = period.before(context.zone)
     if before is None:
         return None
-    old = queries.totals(context.index, context.scope(before), filters, context.own_zone)
+    old = queries.totals(context.index, context.scope(before), filters)
     known = (old.priced or not old.calls) and (total.priced or not total.calls)
     return Change(
         period=context.info(before),

@@ -26,10 +26,8 @@ def threads(
     filters = check_filters(context.index, filters or Filters())
     with context.index.snapshot():
         scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters, context.own_zone)
-        rows = queries.threads(
-            context.index, scope, filters, order=order, limit=limit, offset=offset, zone=context.own_zone
-        )
+        total = queries.totals(context.index, scope, filters)
+        rows = queries.threads(context.index, scope, filters, order=order, limit=limit, offset=offset)
         rest = max(0, total.threads - offset - len(rows))
         listed = sum(row.cost for row in rows)
         return Threads(
@@ -67,7 +65,7 @@ def thread_line(row: ThreadRow, total: GroupRow) -> ThreadLine:
         parent_thread_id=row.parent,
         forked_from=row.forked_from,
         segments=row.segments,
-        models=sorted((row.models or "").split(",")) if row.models else [],
+        models=list(row.models),
         first_call=iso(row.first_ms) or "",
         last_call=iso(row.last_ms) or "",
         sums=sums(row, threads=1),

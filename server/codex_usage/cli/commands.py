@@ -3,6 +3,7 @@ commands need few of them."""
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +85,7 @@ def setup(settings: Settings, uninstall: bool) -> None:
         steps = install.uninstall(home, skills_home=skills)
     else:
         steps = install.install(
-            home, skills_home=skills, server_command=install.server_command(), source=install.skill_source(), env={}
+            home, skills_home=skills, server_command=install.server_command(), source=install.skill_source(), env=os.environ
         )
     if not settings.as_json:
         for step in steps:
@@ -133,15 +134,18 @@ def _doctor(settings: Settings) -> bool:
 
 
 @cli.command()
+@click.option("--own", is_flag=True, help="Show your own logs when there are any, made-up ones otherwise.")
 @global_options
 @pass_settings
-def demo(settings: Settings) -> None:
+def demo(settings: Settings, own: bool) -> None:
     """See everything with a made-up home: 45 days, 60 threads, one spike."""
     import shutil
 
     from codex_usage.cli.demo import write_demo_home
     from codex_usage.homes import usage_home
 
+    if own and settings.places().found and _overview(settings, "last_30_days"):
+        return
     folder = usage_home() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     write_demo_home(folder / "codex", now=datetime.now(UTC))
@@ -151,14 +155,25 @@ def demo(settings: Settings) -> None:
     )  # fmt: skip
     if not settings.as_json:
         click.echo(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
+    _overview(made_up, "last_7_days")
+    if not settings.as_json:
+        click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
+
+
+def _overview(settings: Settings, period: str) -> bool:
+    """What was spent, and on what; False (and nothing shown) when there are no calls at all."""
     from codex_usage import answers
 
-    with made_up.asking("last_7_days") as context:
-        _show(made_up, answers.summary(context, context.period("last_7_days")), "show_summary")
+    with settings.asking(period, whole=True) as context:
+        everything = answers.summary(context, context.period("all"), by=(), compare=False)
+        if not everything.total.calls:
+            return False
+        span = context.period(period)
+        _show(settings, answers.summary(context, span), "show_summary")
         if not settings.as_json:
             click.echo()
-            _show(made_up, answers.threads(context, context.period("last_7_days"), limit=5), "show_threads")
-            click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
+            _show(settings, answers.threads(context, span, limit=5), "show_threads")
+    return True
 
 
 # -- ask ---------------------------------------------------------------------------------------------------

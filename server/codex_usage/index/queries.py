@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from codex_usage.index.database import Index
-from codex_usage.index.zones import Days, date_day, zone_of
+from codex_usage.index.zones import Days, zone_of
+from codex_usage.model import ORIGINS
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class ThreadRow(NamedTuple):
     agent: str | None
     created_ms: int | None
     segments: int
+    models: tuple[str, ...]
     calls: int
     turns: int
     input: int
@@ -81,7 +84,6 @@ class ThreadRow(NamedTuple):
     compactions: int
     first_ms: int
     last_ms: int
-    models: str
 
 
 class CallRow(NamedTuple):
@@ -126,143 +128,180 @@ class Quality(NamedTuple):
 
     files: int
     calls: int
-    recovered: int
-    threads: int
-    silent_files: int
     skipped: dict[str, int]
     problems: list[str]
-    first_ms: int | None
-    last_ms: int | None
 
 
-#: Grouping word -> (key expression, label expression)
+#: Grouping word -> (key expression, label expression), over rows named d of any source; keys are never NULL.
 GROUPS: dict[str, tuple[str, str]] = {
-    "model": ("d.model_id", "coalesce(m.text, '(unknown)')"),
-    "project": ("d.project_id", "p.label"),
-    "effort": ("d.effort_id", "coalesce(e.text, '(default)')"),
-    "tier": ("d.tier_id", "coalesce(s.text, 'standard')"),
+    "model": ("d.model_id", "coalesce((SELECT text FROM names WHERE id = d.model_id), '(unknown)')"),
+    "project": ("(SELECT label FROM projects WHERE id = d.project_id)",) * 2,
+    "effort": ("d.effort_id", "coalesce((SELECT text FROM names WHERE id = d.effort_id), '(default)')"),
+    "tier": ("d.tier_id", "coalesce((SELECT text FROM names WHERE id = d.tier_id), 'standard')"),
     "origin": ("d.origin", "d.origin"),
-    "provider": ("provider", "provider"),
+    "provider": ("(SELECT provider FROM threads WHERE id = d.thread_id)",) * 2,
     "day": ("d.day", "d.day"),
     "week": ("(d.day + 3) / 7", "((d.day + 3) / 7) * 7 - 3"),  # day 0 was a Thursday; weeks begin on Mondays
-    "month": ("strftime('%Y-%m', d.day * 86400, 'unixepoch')", "strftime('%Y-%m', d.day * 86400, 'unixepoch')"),
-    "directory": ("t.cwd", "coalesce(t.cwd, '(none)')"),
-    "thread": ("d.thread_id", "t.uuid"),
-    "role": ("t.role", "t.role"),
+    "month": ("strftime('%Y-%m', d.day * 86400, 'unixepoch')",) * 2,
+    "directory": ("(SELECT coalesce(cwd, '(none)') FROM threads WHERE id = d.thread_id)",) * 2,
+    "thread": ("d.thread_id", "(SELECT uuid FROM threads WHERE id = d.thread_id)"),
+    "role": ("(SELECT role FROM threads WHERE id = d.thread_id)",) * 2,
 }
+#: Labels of what a log does not name: they can be filtered by, as they are shown.
+_NAMELESS = {"model": "(unknown)", "effort": "(default)"}
+_TIME_WORDS = frozenset({"day", "week", "month"})
+_THREAD_WORDS = frozenset({"thread", "role", "directory"})
 
-_CALL_COLUMNS = """(SELECT thread_id, day, project_id, coalesce(model_id, 0) AS model_id, coalesce(effort_id, 0) AS effort_id,
-  coalesce(tier_id, 0) AS tier_id, origin, 1 AS calls, turn_first AS turns, input, cached, cache_write, output,
-  reasoning, coalesce(cost, 0) AS cost, cost IS NOT NULL AS priced, compaction AS compactions, time_ms AS first_ms,
-  time_ms AS last_ms FROM calls WHERE time_ms >= {start} AND time_ms < {end})"""
-_FOREVER = 1 << 62
+_RAW = """(SELECT thread_id, {day} AS day, project_id, coalesce(model_id, 0) AS model_id,
+  coalesce(effort_id, 0) AS effort_id, coalesce(tier_id, 0) AS tier_id, origin, 1 AS calls, turn_first AS turns, input,
+  cached, cache_write, output, reasoning, coalesce(cost, 0) AS cost, cost IS NOT NULL AS priced,
+  compaction AS compactions, time_ms AS first_ms, time_ms AS last_ms FROM calls)"""
 
 
-class _Query:
-    """SQL text and its parameters, built together."""
+class _Source:
+    """Where sums come from: the days of the rollups where they fit the scope, else the calls."""
 
-    def __init__(self, scope: Scope, filters: Filters, *, threads: bool, zone: str | None) -> None:
-        self.parameters: list[Any] = []
-        where = []
-        if scope.days is not None and zone is None:
-            self.source = "thread_days" if threads or filters.thread else "days"
-            for bound, sign in zip(scope.days, (">=", "<"), strict=True):
-                if bound is not None:
-                    where.append(f"d.day {sign} ?")
-                    self.parameters.append(bound)
+    def __init__(
+        self, index: Index, scope: Scope, filters: Filters, by: Sequence[str] = (), zone: str | None = None,
+        threads: bool = False,
+    ) -> None:  # fmt: skip
+        own_days = zone is None or zone == index.get("zone") or _TIME_WORDS.isdisjoint(by)
+        if scope.days is not None and own_days:
+            self.by_thread = bool(threads or filters.thread or not _THREAD_WORDS.isdisjoint(by))
+            self.table = "thread_days" if self.by_thread else "days"
+            bounds, column = scope.days, "d.day"
         else:
-            start = -_FOREVER if scope.start_ms is None else scope.start_ms
-            end = _FOREVER if scope.end_ms is None else scope.end_ms
-            self.source = _CALL_COLUMNS.format(start=int(start), end=int(end))
-            if zone is not None:
-                self.source = self.source.replace("thread_id, day,", "thread_id, local_day(time_ms) AS day,")
-        self.by_thread = self.source != "days"
-        provider = "t.provider" if self.by_thread else "d.provider"
-        self.provider = provider
-        for column, value in (
-            ("m.text", filters.model),
-            ("p.label", filters.project),
-            ("e.text", filters.effort),
-            (provider, filters.provider),
-            ("t.uuid", filters.thread),
-        ):
-            if value is not None:
-                where.append(f"{column} = ? COLLATE NOCASE")
-                self.parameters.append(value)
-        if filters.origin is not None:
-            from codex_usage.model import ORIGINS
+            self.by_thread = True
+            self.table = _RAW.format(day="day" if own_days else "local_day(time_ms)")
+            bounds, column = (scope.start_ms, scope.end_ms), "d.first_ms"
+        if not own_days:
+            index.sql.create_function("local_day", 1, Days(zone_of(zone)[1]).of, deterministic=True)
+        conditions, self.parameters = _conditions(index, filters, self.table == "days")
+        self.where = _where([*_between(column, *bounds), *conditions])
 
-            codes = [str(code) for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
-            where.append(f"d.origin IN ({', '.join(codes) or 'NULL'})")
-        self.where = f" WHERE {' AND '.join(where)}" if where else ""
-        self.tables = f" FROM {self.source} d"
-        if self.by_thread:
-            self.tables += " JOIN threads t ON t.id = d.thread_id"
-        self.tables += (
-            " LEFT JOIN names m ON m.id = d.model_id LEFT JOIN names e ON e.id = d.effort_id"
-            " LEFT JOIN names s ON s.id = d.tier_id JOIN projects p ON p.id = d.project_id"
-        )
+    def select(self, columns: Sequence[str], rest: str = "") -> str:
+        """A statement over these rows."""
+        return f"SELECT {', '.join(columns)} FROM {self.table} d{self.where}{rest}"
 
-    def select(self, by: tuple[str, ...], sums: str) -> str:
-        """The statement for sums by groups: keys, then labels, then sums."""
-        columns = [self.provider if word == "provider" else GROUPS[word][0] for word in by]
-        columns += [self.provider if word == "provider" else GROUPS[word][1] for word in by]
-        group = f" GROUP BY {', '.join(map(str, range(1, len(by) + 1)))}" if by else ""
-        return f"SELECT {', '.join([*columns, sums])}{self.tables}{self.where}{group}"
+    def keys(self, by: Sequence[str]) -> list[str]:
+        """The key expressions of grouping words."""
+        return ["d.provider" if word == "provider" and self.table == "days" else GROUPS[word][0] for word in by]
 
 
+def _conditions(index: Index, filters: Filters, days: bool = False) -> tuple[list[str], list[Any]]:
+    """Filters as conditions on rows named d; names are looked up first, so that no row has to."""
+    conditions: list[str] = []
+    parameters: list[Any] = []
+    for word, value in (("model", filters.model), ("effort", filters.effort)):
+        if value is not None:
+            ids = _ids(index, "SELECT id FROM names WHERE text = ? COLLATE NOCASE", value)
+            ids += [0] if value.lower() == _NAMELESS[word] else []
+            conditions.append(f"coalesce(d.{word}_id, 0) IN ({_list(ids)})")
+    if filters.project is not None:
+        ids = _ids(index, "SELECT id FROM projects WHERE label = ? COLLATE NOCASE", filters.project)
+        conditions.append(f"d.project_id IN ({_list(ids)})")
+    if filters.thread is not None:
+        conditions.append(f"d.thread_id IN ({_list(_ids(index, 'SELECT id FROM threads WHERE uuid = ?', filters.thread))})")
+    if filters.provider is not None:
+        # the plus keeps SQLite from looking calls up thread by thread instead of by time
+        conditions.append("d.provider = ?" if days else "+d.thread_id IN (SELECT id FROM threads WHERE provider = ?)")
+        parameters.append(filters.provider)
+    if filters.origin is not None:
+        codes = [code for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
+        conditions.append(f"d.origin IN ({_list(codes)})")
+    return conditions, parameters
+
+
+def _ids(index: Index, query: str, value: str) -> list[int]:
+    return [row[0] for row in index.sql.execute(query, (value,))]
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _between(column: str, low: int | None, high: int | None) -> list[str]:
+    """Conditions for low <= column < high; None is open."""
+    return [f"{column} {sign} {int(bound)}" for sign, bound in ((">=", low), ("<", high)) if bound is not None]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+#: In the order of GroupRow and ThreadRow; the former has the distinct threads as its third.
 _SUMS = (
-    "sum(calls), sum(turns), {threads}, sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),"
-    " sum(cost), sum(priced), sum(compactions), min(first_ms), max(last_ms)"
-)
+    "sum(calls)", "sum(turns)", "sum(input)", "sum(cached)", "sum(cache_write)", "sum(output)", "sum(reasoning)",
+    "sum(cost)", "sum(priced)", "sum(compactions)", "min(first_ms)", "max(last_ms)",
+)  # fmt: skip
+_DISTINCT = "count(DISTINCT d.thread_id)"
 
 
-def _zone(index: Index, zone: str | None) -> str | None:
-    """None when the index's own days can answer for this zone; else the zone, with its SQL function ready."""
-    if zone is None or zone == index.get("zone"):
-        return None
-    days = Days(zone_of(zone)[1])
-    index.sql.create_function("local_day", 1, days.of, deterministic=True)
-    return zone
-
-
-def totals(index: Index, scope: Scope, filters: Filters = Filters(), zone: str | None = None) -> GroupRow:
+def totals(index: Index, scope: Scope, filters: Filters = Filters()) -> GroupRow:
     """Sums over everything in the scope."""
-    return _group_rows(index, (), scope, filters, zone)[0]
+    return _group_rows(index, (), scope, filters, None, ())[0]
 
 
 def groups(
     index: Index, by: Sequence[str], scope: Scope, filters: Filters = Filters(), zone: str | None = None
 ) -> list[GroupRow]:
     """Sums by one or more of GROUPS, in no particular order; `key` and `labels` have one part for each."""
-    return _group_rows(index, tuple(by), scope, filters, zone)
+    return _group_rows(index, by, scope, filters, zone, ())
+
+
+def rest(
+    index: Index,
+    by: Sequence[str],
+    listed: Sequence[GroupRow],
+    scope: Scope,
+    filters: Filters = Filters(),
+    zone: str | None = None,
+) -> GroupRow:
+    """Sums over everything but some groups of `by`."""
+    return _group_rows(index, by, scope, filters, zone, listed)[0]
 
 
 def _group_rows(
-    index: Index, by: tuple[str, ...], scope: Scope, filters: Filters, zone: str | None
+    index: Index, by: Sequence[str], scope: Scope, filters: Filters, zone: str | None, but: Sequence[GroupRow]
 ) -> list[GroupRow]:
-    zone = _zone(index, zone)
-    query = _Query(scope, filters, threads=not {"thread", "role", "directory"}.isdisjoint(by), zone=zone)
-    threads = "count(DISTINCT d.thread_id)" if query.by_thread else "0"
-    rows = index.sql.execute(query.select(by, _SUMS.format(threads=threads)), query.parameters).fetchall()
-    counts = {} if query.by_thread else _thread_counts(index, by, scope, filters, zone)
-    width = len(by)
-    result = []
-    for row in rows:
-        sums = [value or 0 for value in row[2 * width : 2 * width + 11]]
-        if not query.by_thread:
-            sums[2] = counts.get(row[:width], 0)
-        result.append(GroupRow(row[:width], row[width : 2 * width], *sums, *row[2 * width + 11 :]))
-    return result
+    """Daily sums cannot tell distinct threads, which are counted apart, in the sums by thread and day."""
+    source = _Source(index, scope, filters, by, zone)
+    distinct = "1" if "thread" in by and not but else _DISTINCT
+    sums = [*_SUMS[:2], distinct if source.by_thread else "0", *_SUMS[2:]]
+    width = 0 if but else len(by)
+    result = [
+        GroupRow._make((row[:width], row[width : 2 * width], *row[2 * width :]))
+        for row in _grouped(index, source, by, sums, but)
+    ]
+    if not width and not result[0].calls:
+        return [GroupRow((), (), *[0] * 11, None, None)]
+    if source.by_thread:
+        return result
+    finer = _Source(index, scope, filters, by, zone, threads=True)
+    counts = {row[:width]: row[-1] for row in _grouped(index, finer, by, [_DISTINCT], but)}
+    return [row._replace(threads=counts.get(row.key, 0)) for row in result]
 
 
-def _thread_counts(
-    index: Index, by: tuple[str, ...], scope: Scope, filters: Filters, zone: str | None
-) -> dict[tuple[Any, ...], int]:
-    """Distinct threads per group: the one figure that daily sums cannot add up."""
-    query = _Query(scope, filters, threads=True, zone=zone)
-    rows = index.sql.execute(query.select(by, "count(DISTINCT d.thread_id)"), query.parameters)
-    return {row[: len(by)]: row[-1] for row in rows}
+def _grouped(
+    index: Index, source: _Source, by: Sequence[str], sums: Sequence[str], but: Sequence[GroupRow]
+) -> list[tuple[Any, ...]]:
+    """Rows of keys, labels and sums by groups; or, with `but`, one row of sums over all other groups."""
+    keys = source.keys(by)
+    if but:
+        known = ", ".join(f"({', '.join('?' * len(by))})" for _ in but)
+        join = " AND" if source.where else " WHERE"
+        text = source.select(sums, f"{join} ({', '.join(keys)}) NOT IN (VALUES {known})")
+        return index.sql.execute(text, [*source.parameters, *(part for row in but for part in row.key)]).fetchall()
+    labels = [key if word == "provider" else GROUPS[word][1] for word, key in zip(by, keys, strict=True)]
+    group = f" GROUP BY {_list(range(1, len(by) + 1))}" if by else ""
+    return index.sql.execute(source.select([*keys, *labels, *sums], group), source.parameters).fetchall()
+
+
+def labels(index: Index, word: str) -> list[str]:
+    """The labels in use for model, project or effort, sorted."""
+    key, label = GROUPS[word]
+    rows = index.sql.execute(f"SELECT {label} FROM (SELECT DISTINCT {word}_id FROM days) d")
+    return sorted({row[0] for row in rows})
 
 
 _ORDERS = {
@@ -272,6 +311,9 @@ _ORDERS = {
     "recent": "max(last_ms)",
     "output": "sum(output)",
 }
+_THREAD = """SELECT uuid, name, provider, role, source, originator,
+  (SELECT label FROM projects WHERE id = coalesce(project_id, ?)), cwd, branch, parent, forked_from, agent, created_ms
+  FROM threads WHERE id = ?"""
 
 
 def threads(
@@ -282,31 +324,58 @@ def threads(
     order: str = "cost",
     limit: int = 20,
     offset: int = 0,
-    zone: str | None = None,
 ) -> list[ThreadRow]:
     """The top threads of a scope; `order` is one of cost, tokens, calls, recent, output."""
-    query = _Query(scope, filters, threads=True, zone=_zone(index, zone))
-    text = (
-        "SELECT t.uuid, t.name, t.provider, t.role, t.source, t.originator, tp.label, t.cwd, t.branch, t.parent,"
-        " t.forked_from, t.agent, t.created_ms, (SELECT count(*) FROM files f WHERE f.thread = t.uuid),"
-        f" {_SUMS.format(threads='0').replace(' 0,', '', 1)}, group_concat(DISTINCT m.text)"
-        f"{query.tables} LEFT JOIN projects tp ON tp.id = coalesce(t.project_id, d.project_id){query.where}"
-        f" GROUP BY d.thread_id ORDER BY {_ORDERS[order]} DESC, t.uuid LIMIT ? OFFSET ?"
+    source = _Source(index, scope, filters, threads=True)
+    text = source.select(
+        ["d.thread_id", "d.project_id", *_SUMS],
+        f" GROUP BY d.thread_id ORDER BY {_ORDERS[order]} DESC, max(last_ms) DESC, d.thread_id LIMIT ? OFFSET ?",
     )
-    rows = index.sql.execute(text, [*query.parameters, limit, offset])
-    return [ThreadRow(*row) for row in rows]
+    rows = index.sql.execute(text, [*source.parameters, limit, offset]).fetchall()
+    heads = [index.sql.execute(_THREAD, (project, thread)).fetchone() for thread, project, *_ in rows]
+    segments = _segments(index, [head[0] for head in heads])
+    models = _models(index, source, [row[0] for row in rows])
+    return [
+        ThreadRow._make((*head, segments.get(head[0], 0), tuple(sorted(models.get(row[0], ()))), *row[2:]))
+        for head, row in zip(heads, rows, strict=True)
+    ]
 
 
+def _segments(index: Index, uuids: Sequence[str]) -> dict[str, int]:
+    """The number of logs of each thread."""
+    marks = ", ".join("?" * len(uuids))
+    query = f"SELECT thread, count(*) FROM files WHERE thread IN ({marks}) GROUP BY thread"
+    return dict(index.sql.execute(query, uuids).fetchall())
+
+
+def _models(index: Index, source: _Source, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The models that some threads used in a scope; what no log names is left out."""
+    join = " AND" if source.where else " WHERE"
+    text = source.select(["DISTINCT d.thread_id", "d.model_id"], f"{join} d.thread_id IN ({_list(ids)})")
+    found: dict[int, list[str]] = {}
+    for thread, name in index.sql.execute(
+        f"SELECT thread_id, text FROM ({text}) JOIN names ON id = model_id", source.parameters
+    ):
+        found.setdefault(thread, []).append(name)
+    return found
+
+
+#: Order of calls -> (what of a call decides, the same as the most of a thread's day in the rollup)
 _CALL_ORDERS = {
-    "cost": "c.cost DESC NULLS LAST, c.time_ms DESC",
-    "tokens": "c.input + c.output DESC",
-    "input": "c.input DESC",
-    "uncached": "c.input - c.cached DESC",
-    "output": "c.output DESC",
-    "recent": "c.time_ms DESC",
-    "oldest": "c.time_ms, c.uid",
-    "duration": "c.duration_ms DESC NULLS LAST",
+    "cost": ("d.cost", "most_cost"),
+    "tokens": ("d.input + d.output", "most_tokens"),
+    "input": ("d.input", "most_input"),
+    "uncached": ("d.input - d.cached", "most_uncached"),
+    "output": ("d.output", "most_output"),
+    "duration": ("d.duration_ms", "most_duration"),
+    "recent": ("d.time_ms", "last_ms"),
+    "oldest": ("-d.time_ms", "-first_ms"),
 }
+_CALL = """SELECT d.uid, d.time_ms, t.provider, t.uuid, d.turn_key, t.parent, t.role, m.text, e.text, s.text, p.label,
+  w.text, d.origin, d.input, d.cached, d.cache_write, d.output, d.reasoning, d.context_window, d.duration_ms,
+  d.gap_ms, d.compaction, d.recovered, d.cost FROM {rows} JOIN threads t ON t.id = d.thread_id
+  LEFT JOIN names m ON m.id = d.model_id LEFT JOIN names e ON e.id = d.effort_id
+  LEFT JOIN names s ON s.id = d.tier_id JOIN projects p ON p.id = d.project_id LEFT JOIN names w ON w.id = d.cwd_id"""
 
 
 def calls(
@@ -315,22 +384,52 @@ def calls(
     filters: Filters = Filters(),
     *,
     order: str = "recent",
-    limit: int | None = 20,
+    limit: int = 20,
     offset: int = 0,
 ) -> list[CallRow]:
-    """Single calls of a scope; `order` is one of cost, tokens, input, uncached, output, recent, oldest, duration."""
-    where, parameters = _call_conditions(scope, filters)
-    text = (
-        "SELECT c.uid, c.time_ms, t.provider, t.uuid, c.turn_key, t.parent, t.role, m.text, e.text, s.text, p.label,"
-        " w.text, c.origin, c.input, c.cached, c.cache_write, c.output, c.reasoning, c.context_window,"
-        " c.duration_ms, c.gap_ms, c.compaction, c.recovered, c.cost FROM calls c"
-        " JOIN threads t ON t.id = c.thread_id LEFT JOIN names m ON m.id = c.model_id"
-        " LEFT JOIN names e ON e.id = c.effort_id LEFT JOIN names s ON s.id = c.tier_id"
-        " JOIN projects p ON p.id = c.project_id LEFT JOIN names w ON w.id = c.cwd_id"
-        f"{where} ORDER BY {_CALL_ORDERS[order]} LIMIT ? OFFSET ?"
+    """Single calls of a scope; `order` is one of cost, tokens, input, uncached, output, recent, oldest, duration.
+
+    The top n calls stand on the n days of threads that hold the greatest ones (each of those has at least one as
+    great), so the rollup tells which few days to look at."""
+    key, most = _CALL_ORDERS[order]
+    conditions, parameters = _conditions(index, filters)
+    outer, inner = _touched_days(index, scope)
+    where = _where([*_between("d.day", *inner), *conditions])
+    least = index.sql.execute(
+        f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?", [*parameters, limit + offset - 1]
+    ).fetchone()
+    floor = [least[0]] if least and least[0] is not None else []
+    where = _where([*_between("d.day", *outer), *conditions, *[f"{most} >= ?" for _ in floor]])
+    days = f"SELECT DISTINCT d.thread_id, d.day FROM thread_days d{where}"
+    within = _where([*_between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
+    by = f"ORDER BY {key} DESC NULLS LAST, d.time_ms DESC, d.uid"
+    text = _CALL.format(
+        rows=f"(SELECT d.id FROM ({days}) g CROSS JOIN calls d ON d.thread_id = g.thread_id AND d.day = g.day"
+        f"{within} {by} LIMIT ? OFFSET ?) x CROSS JOIN calls d ON d.id = x.id"
     )
-    rows = index.sql.execute(text, [*parameters, -1 if limit is None else limit, offset])
+    rows = index.sql.execute(f"{text} {by}", [*parameters, *floor, *parameters, limit, offset])
     return [CallRow(*row) for row in rows]
+
+
+def each_call(index: Index, scope: Scope, filters: Filters = Filters()) -> Iterator[CallRow]:
+    """Every call of a scope, oldest first, however many there are."""
+    conditions, parameters = _conditions(index, filters)
+    where = _where([*_between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
+    for row in index.sql.execute(f"{_CALL.format(rows='calls d')}{where} ORDER BY d.time_ms, d.uid", parameters):
+        yield CallRow(*row)
+
+
+def _touched_days(index: Index, scope: Scope) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
+    """The days [first, end) of the index's zone that a scope touches, and those that it covers whole."""
+    if scope.days is not None:
+        return scope.days, scope.days
+    days = Days(zone_of(index.get("zone"))[1])
+    first = whole_first = end = whole_end = None
+    if scope.start_ms is not None:
+        first, whole_first = days.of(scope.start_ms), days.of(scope.start_ms - 1) + 1
+    if scope.end_ms is not None:
+        end, whole_end = days.of(scope.end_ms - 1) + 1, days.of(scope.end_ms)
+    return (first, end), (whole_first, whole_end)
 
 
 def find_calls(index: Index, prefix: str) -> list[int]:
@@ -345,28 +444,6 @@ def find_calls(index: Index, prefix: str) -> list[int]:
         "SELECT uid FROM calls WHERE uid BETWEEN ? AND ? LIMIT 2", (min(low, limit), min(high, limit))
     )
     return [row[0] for row in rows]
-
-
-def _call_conditions(scope: Scope, filters: Filters) -> tuple[str, list[Any]]:
-    where, parameters = [], []
-    for column, sign, value in (
-        ("c.time_ms", ">=", scope.start_ms),
-        ("c.time_ms", "<", scope.end_ms),
-        ("t.provider", "=", filters.provider),
-        ("t.uuid", "=", filters.thread),
-        ("m.text", "=", filters.model),
-        ("e.text", "=", filters.effort),
-        ("p.label", "=", filters.project),
-    ):
-        if value is not None:
-            where.append(f"{column} {sign} ?" + (" COLLATE NOCASE" if isinstance(value, str) else ""))
-            parameters.append(value)
-    if filters.origin is not None:
-        from codex_usage.model import ORIGINS
-
-        codes = [str(code) for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
-        where.append(f"c.origin IN ({', '.join(codes) or 'NULL'})")
-    return (f" WHERE {' AND '.join(where)}" if where else ""), parameters
 
 
 def matched_models(index: Index) -> dict[str, str]:
@@ -393,22 +470,24 @@ def turn_stats(index: Index, thread: str | None = None) -> TurnStats:
     )
 
 
+#: Part of a thread's id: long enough to mean one, and nothing that LIKE takes for a wildcard.
+_ID_PART = re.compile(r"[0-9a-zA-Z-]{4,}")
+
+
 def find_threads(index: Index, text: str) -> list[tuple[str, str | None]]:
     """(id, name) of threads whose id starts with the text, or whose name is it."""
-    start = text.lower().replace("%", "").replace("_", "")
     rows = index.sql.execute(
         "SELECT uuid, name FROM threads WHERE uuid = ?1 OR uuid LIKE ?2 OR name = ?1 COLLATE NOCASE LIMIT 10",
-        (text, f"{start}%" if start else "\0"),
+        (text, f"{text}%" if _ID_PART.fullmatch(text) else text),
     )
     return list(rows)
 
 
 def short_threads(index: Index, suffix: str) -> list[tuple[str, str | None]]:
     """(id, name) of threads whose id ends with the text: the part in which ids of one day differ."""
-    rows = index.sql.execute(
-        "SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix.lower().replace('%', '')}",)
-    )
-    return list(rows)
+    if not _ID_PART.fullmatch(suffix):
+        return []
+    return list(index.sql.execute("SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix}",)))
 
 
 def children(index: Index, thread: str) -> list[tuple[str, str, str]]:
@@ -426,44 +505,52 @@ def children(index: Index, thread: str) -> list[tuple[str, str, str]]:
     return rows
 
 
-def allowance(index: Index) -> list[tuple[str | None, int, float, int | None, int, str | None, str | None]]:
-    """The newest snapshot of each allowance window: (limit id, minutes, used percent, resets at (s), seen (ms),
-    plan, credits balance)."""
-    return index.sql.execute(
-        "SELECT limit_id, minutes, used_percent, resets_at, max(time_ms), plan_type, credits_balance FROM windows"
-        " WHERE minutes > 0 GROUP BY limit_id, minutes ORDER BY minutes"
-    ).fetchall()
+def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str | None, str | None]]:
+    """The newest snapshot of each allowance window, shortest first: (limit id, minutes, used percent, resets at (s),
+    seen (ms), plan, credits balance). Logs before 0.106 name no limit: theirs is what is now called codex.
+
+    Hops from one window to the next along their index, as the snapshots are many and the windows few."""
+    limit = "coalesce(limit_id, 'codex')"
+    found = []
+    first = f"SELECT * FROM (SELECT minutes, {limit} FROM windows WHERE %s ORDER BY minutes, {limit} LIMIT 1)"
+    following = f"{first % f'minutes = ?1 AND {limit} > ?2'} UNION ALL {first % 'minutes > ?1'} LIMIT 1"
+    at: tuple[int, str] = (1, "")
+    while row := index.sql.execute(following, at).fetchone():
+        at = row
+        found += index.sql.execute(
+            f"SELECT {limit}, minutes, used_percent, resets_at, time_ms, plan_type, credits_balance FROM windows"
+            f" WHERE minutes = ? AND {limit} = ? ORDER BY time_ms DESC, position DESC LIMIT 1",
+            at,
+        ).fetchall()
+    return found
 
 
 def quality(index: Index) -> Quality:
-    """What was read, what was recovered and what had to be skipped."""
+    """What was read and what had to be skipped."""
     from codex_usage.index.writer import _SKIPS
 
-    skipped: dict[str, int] = {}
-    for (blob,) in index.sql.execute("SELECT skipped FROM files WHERE skipped IS NOT NULL"):
-        for kind, count in _SKIPS.decode(blob).items():
-            skipped[kind] = skipped.get(kind, 0) + count
     one = index.sql.execute
-    counted = one("SELECT coalesce(sum(calls), 0), min(first_ms), max(last_ms) FROM days").fetchone()
-    return Quality(
-        one("SELECT count(*) FROM files WHERE read = 1").fetchone()[0],
-        counted[0],
-        0,
-        one("SELECT count(*) FROM threads").fetchone()[0],
-        0,
-        skipped,
-        [row[0] for row in one("SELECT problem FROM files WHERE problem IS NOT NULL")],
-        counted[1],
-        counted[2],
-    )
+    problems: list[str] = []
+    counts: dict[str, int] = {}
+    for blob, problem in one("SELECT skipped, problem FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL"):
+        if problem is not None:
+            problems.append(problem)
+        for kind, count in _SKIPS.decode(blob).items() if blob else ():
+            counts[kind] = counts.get(kind, 0) + count
+    calls = one("SELECT coalesce(sum(calls), 0) FROM days").fetchone()[0]
+    files = one("SELECT count(*) FROM files WHERE read = 1").fetchone()[0]
+    return Quality(files, calls, counts, problems)
 
 
-def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None, zone: str | None) -> Scope:
+def newest_call(index: Index) -> int | None:
+    """The time of the newest call."""
+    newest: int | None = index.sql.execute("SELECT max(last_ms) FROM days").fetchone()[0]
+    return newest
+
+
+def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None) -> Scope:
     """A scope in milliseconds, with day numbers when its ends are midnights of the index's zone."""
-    name = index.get("zone")
-    if zone is not None and zone != name:
-        return Scope(start_ms, end_ms, None)
-    days = Days(zone_of(name)[1])
+    days = Days(zone_of(index.get("zone"))[1])
     bounds: list[int | None] = []
     for bound in (start_ms, end_ms):
         if bound is None:
@@ -477,6 +564,6 @@ def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None, zone:
 
 __all__ = [
     "CallRow", "Filters", "GroupRow", "Quality", "Scope", "ThreadRow", "TurnStats", "allowance", "calls", "children",
-    "date_day", "find_threads", "groups", "matched_models", "midnight_scope", "quality", "short_threads", "threads",
-    "totals", "turn_stats",
+    "each_call", "find_threads", "groups", "labels", "matched_models", "midnight_scope", "newest_call",
+    "quality", "rest", "short_threads", "threads", "totals", "turn_stats",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ together, so a refresh killed at any moment leaves a state that the next one con
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import time
@@ -23,7 +24,7 @@ from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index
 from codex_usage.index.writer import Writer
 from codex_usage.index.zones import Days, zone_of
-from codex_usage.ledger import Family, count_rollout, count_transcript
+from codex_usage.ledger import Family, count_rollout, count_transcript, growth_of
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.model import Counted, LogFile
 from codex_usage.money import price_source
@@ -109,6 +110,8 @@ def refresh(
     began = time.monotonic()
     run = _Run(index, places, progress)
     pool: ProcessPoolExecutor | None = None
+    collecting = gc.isenabled()
+    gc.disable()  # rows are many and hold no cycles: looking for some took a tenth of the time
     try:
         while run.pending():
             if seconds is not None and time.monotonic() - began > seconds and run.has_since(since_ms):
@@ -118,6 +121,8 @@ def refresh(
             with index.write(wait):
                 run.batch(pool)
     finally:
+        if collecting:
+            gc.enable()
         if pool is not None:
             pool.shutdown(cancel_futures=True)
     run.close(wait)
@@ -244,7 +249,8 @@ class _Run:
     ) -> list[tuple[LogFile, _Stored | None]]:
         """Decide what is read from its cursor and what from its start; forget the rows of the latter.
 
-        A log is read anew when it was rewritten, and when a log that it was counted against came or went.
+        A log is read anew when it was rewritten, and when a log that it was counted against came, went or showed
+        more.
         """
         sql = writer.sql
         todo = self._changed(stored)
@@ -252,6 +258,8 @@ class _Run:
         anew = {row.name for file, row in todo if row and row.read and not _grown(file, row)}
         threads = {row.thread for row in gone} | {stored[name].thread for name in anew}
         for file, row in todo:
+            if file.thread_id in known:
+                threads.add(growth_of(file.thread_id or ""))
             if row is None:
                 sql.execute(
                     "INSERT INTO files (name, path, provider, home, size, mtime_ns, inode, offset, thread, archived,"
@@ -465,9 +473,9 @@ def _count_packed(packed: bytes) -> bytes:
 
 
 def _sweep(sql: sqlite3.Connection) -> None:
-    """Drop threads that neither a log nor a call speaks of."""
+    """Drop threads that no header, call or turn speaks of."""
     sql.execute(
-        "DELETE FROM threads WHERE NOT EXISTS (SELECT 1 FROM files WHERE thread = uuid AND read = 1)"
+        "DELETE FROM threads WHERE file IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM calls WHERE thread_id = threads.id)"
         " AND NOT EXISTS (SELECT 1 FROM turns WHERE thread_id = threads.id)"
     )

@@ -1,11 +1,13 @@
-"""Sums by thread and day, and by day alone, so that a question never scans calls."""
+"""Sums by thread and day, and by day alone, so that a question never scans calls; by thread and day also the most
+that a single call has, so that the top calls are found without sorting all."""
 
 from __future__ import annotations
 
 import sqlite3
 
 _SUMS = """count(*), sum(turn_first), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
-  coalesce(sum(cost), 0), count(cost), sum(compaction), min(time_ms), max(time_ms)"""
+  coalesce(sum(cost), 0), count(cost), sum(compaction), min(time_ms), max(time_ms), max(cost), max(input + output),
+  max(input), max(input - cached), max(output), max(duration_ms)"""
 _KEYS = "thread_id, day, project_id, coalesce(model_id, 0), coalesce(effort_id, 0), coalesce(tier_id, 0), origin"
 _AGAIN = """sum(calls), sum(turns), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
   sum(cost), sum(priced), sum(compactions), min(first_ms), max(last_ms)"""

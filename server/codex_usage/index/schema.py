@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -55,6 +55,8 @@ CREATE TABLE thread_days (
   calls INTEGER NOT NULL, turns INTEGER NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL,
   cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER NOT NULL,
   priced INTEGER NOT NULL, compactions INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  most_cost INTEGER, most_tokens INTEGER NOT NULL, most_input INTEGER NOT NULL, most_uncached INTEGER NOT NULL,
+  most_output INTEGER NOT NULL, most_duration INTEGER,
   PRIMARY KEY (thread_id, day, project_id, model_id, effort_id, tier_id, origin)
 ) WITHOUT ROWID;
 CREATE TABLE days (
@@ -73,5 +75,5 @@ INDICES = {
     "calls_time": "calls (time_ms)",
     "calls_file": "calls (file_id)",
     "thread_days_day": "thread_days (day)",
-    "windows_time": "windows (time_ms)",
+    "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms)",
 }

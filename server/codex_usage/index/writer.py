@@ -40,6 +40,7 @@ class Writer:
         self.new_threads = self.forgot = False
         self._names: dict[str, int] = {}
         self._projects: dict[str, int] = {}
+        self._settings: dict[tuple[str | None, ...], tuple[int, int | None, int | None, int | None, int, int | None]] = {}
         self._threads: dict[str, tuple[int, str, str | None, int | None]] = {}
         rows = sql.execute("SELECT provider, model, tier, rates FROM rates")
         self.prices = Prices({(p, m, t): _RATES.decode(blob) for p, m, t, blob in rows})
@@ -135,6 +136,7 @@ class Writer:
             ),
         )  # fmt: skip
         self._threads.pop(thread.id, None)
+        self._settings.clear()
 
     def _thread(self, uuid: str, provider: str) -> tuple[int, str, str | None, int | None]:
         known = self._threads.get(uuid)
@@ -222,19 +224,27 @@ class Writer:
         return (row[0] if row else None) or call.thread_id
 
     def _row(self, file_id: int, provider: str, call: Call) -> tuple[object, ...]:
-        thread_id, _, home, project = self._thread(call.thread_id, provider)
-        if project is None or not _inside(call.cwd, home):
-            project = self._project(call.cwd, None)
-        numbers = call.tokens
+        key = (call.thread_id, call.model, call.effort, call.service_tier, call.cwd)
+        known = self._settings.get(key)
+        if known is None:
+            known = self._settings[key] = self._look_up(provider, *key)
+        thread_id, model, effort, tier, project, cwd = known
+        time_ms, numbers = call.time_ms, call.tokens
         return (
-            call.uid, file_id, call.position, call.time_ms, self.days.of(call.time_ms), thread_id, call.turn_key,
-            call.turn_first, self._name(call.model), self._name(call.effort), self._name(call.service_tier), project,
-            self._name(call.cwd), call.origin, *numbers, call.cache_write_1h, call.context_window, call.duration_ms,
-            call.gap_ms, call.compaction, call.recovered,
-            self.prices.cost(
-                provider, call.model, call.service_tier, call.time_ms, numbers, call.cache_write_1h
-            ),
+            call.uid, file_id, call.position, time_ms, self.days.of(time_ms), thread_id, call.turn_key,
+            call.turn_first, model, effort, tier, project, cwd, call.origin, *numbers, call.cache_write_1h,
+            call.context_window, call.duration_ms, call.gap_ms, call.compaction, call.recovered,
+            self.prices.cost(provider, call.model, call.service_tier, time_ms, numbers, call.cache_write_1h),
         )  # fmt: skip
+
+    def _look_up(
+        self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
+    ) -> tuple[int, int | None, int | None, int | None, int, int | None]:
+        """The ids of a call's thread, model, effort, tier, project and folder: the same for most of a thread."""
+        thread_id, _, home, project = self._thread(thread, provider)
+        if project is None or not _inside(cwd, home):
+            project = self._project(cwd, None)
+        return thread_id, self._name(model), self._name(effort), self._name(tier), project, self._name(cwd)
 
 
 def _inside(folder: str | None, home: str | None) -> bool:

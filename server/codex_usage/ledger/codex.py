@@ -11,10 +11,10 @@ from functools import reduce
 
 import msgspec
 
-from codex_usage.ledger.parents import Family
+from codex_usage.ledger.parents import Family, growth_of
 from codex_usage.ledger.uid import count_uid, response_uid
 from codex_usage.logs import BrokenLog, RolloutDecoder, SessionMeta, Span, iso_ms, uuid_ms
-from codex_usage.logs.rollout import DecoderState, tokens
+from codex_usage.logs.rollout import DecoderState, SpanOf, tokens
 from codex_usage.logs.shapes import SettingsApplied, TurnContext, TurnEvent, UsageRecord
 from codex_usage.model import Call, Counted, LogFile, RateWindow, Thread, Tokens, Turn
 
@@ -83,7 +83,8 @@ class _Ledger:
         self.state = state
         self.family = family
         self.out = Counted(offset=0, state=b"")
-        self._at = {}  # type: dict[int, int]
+        self.wants_repeats = state.copying
+        self._at: dict[int, int] = {}
 
     # -- header -----------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class _Ledger:
 
     def _copy_of(self, ancestor: str) -> None:
         state = self.state
-        state.copied_file = state.copying = True
+        state.copied_file = state.copying = self.wants_repeats = True
         self.out.depends_on.add(ancestor)
         if ancestor not in state.ancestors:
             state.ancestors = [*state.ancestors, ancestor]
@@ -240,38 +241,43 @@ class _Ledger:
         self.state.total = None
 
     def count(
-        self, position: int, span: Span, total: Tokens, last: Tokens, window: int | None, single: bool
+        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
     ) -> None:
         """token_count with numbers: a running total and the last response. `single`: written by a version that
         never repeats one."""
         state = self.state
         state.window = window or state.window
         previous, state.total = state.total, total
-        if state.copying and self._is_copy(span.ended_ms, total, last):
-            self._copied(position, span, previous, total, last)
-            return
+        if state.copying:
+            seen = span()
+            if self._is_copy(seen.ended_ms, total, last):
+                self._copied(position, seen, previous, total, last)
+                return
+            self.wants_repeats = state.copying
+            span = lambda: seen  # noqa: E731
         numbers = _difference(previous, total, last, single)
         if numbers is None or numbers.is_zero:
             return
         pending, state.pending = state.pending, []
-        if pending and (numbers in pending or numbers == reduce(Tokens.plus, pending)):
+        if pending and (numbers == pending[-1] or numbers in pending or numbers == reduce(Tokens.plus, pending)):
             return  # the record of the same response was counted
-        uid = count_uid(self._own_id(), str(span.ended_ms), total, last)
+        ended = span()
+        uid = count_uid(self._own_id(), str(ended.ended_ms), total, last)
         state.last_response = None
-        self._own(uid, position, span, numbers)
+        self._own(uid, position, ended, numbers)
 
     def _is_copy(self, time_ms: int, total: Tokens, last: Tokens) -> bool:
         """Was this token_count copied from an ancestor when the thread was forked?"""
         state = self.state
         if uuid_ms(state.turn_id) is not None and uuid_ms(state.own_id) is not None:
             return self._is_older(state.turn_id)
-        rows = self.family.sequence(next(iter(state.ancestors), None))
-        if rows is None:
+        ancestor = next(iter(state.ancestors), "")
+        if self.family.sequence(ancestor) is None:
             copied = abs(time_ms - (state.copy_ms or 0)) <= _COPY_GAP_MS
             state.copy_ms = time_ms if copied else state.copy_ms
         else:  # the parent may have gone on after the fork; only what it had by then can be a copy
-            k = state.copied
-            copied = k < len(rows) and rows[k][1:] == (total, last) and rows[k][0] <= (state.made_ms or 0)
+            row = self._parents_row(ancestor, state.copied)
+            copied = row is not None and row[1:] == (total, last) and row[0] <= (state.made_ms or 0)
         state.copied += copied
         state.copying = copied
         return copied
@@ -306,9 +312,16 @@ class _Ledger:
         return origin
 
     def _was_in(self, ancestor: str, total: Tokens, last: Tokens) -> bool:
+        row = self._parents_row(ancestor, self.state.copied - 1)
+        return row is not None and row[1:] == (total, last)
+
+    def _parents_row(self, ancestor: str, place: int) -> tuple[int, Tokens, Tokens] | None:
+        """An ancestor's token_count by its place; without one, this log is read anew when the ancestor's grows."""
         rows = self.family.sequence(ancestor) or []
-        k = self.state.copied - 1
-        return k < len(rows) and rows[k][1:] == (total, last)
+        if place < len(rows):
+            return rows[place]
+        self.out.depends_on.add(growth_of(ancestor))
+        return None
 
     def _recover(
         self, position: int, span: Span, origin: str, turn: str | None, numbers: Tokens, response: str | None, mark: str
@@ -330,7 +343,7 @@ class _Ledger:
         key = self._turn_key()
         before = state.last_call
         first = before is None or before.turn_key != key
-        started = span.started_ms if span.started_ms is not None and span.started_ms <= span.ended_ms else None
+        started = _begin(span, state.turn_ms)
         return Call(
             uid,
             position,
@@ -393,11 +406,21 @@ class _Ledger:
         state = self.state
         if response_id is not None and state.last_response is not None:
             return response_id == state.last_response
-        return state.maybe_summary and state.decoder.items == 0
+        return state.maybe_summary and not state.decoder.items
 
     def skip(self, kind: str) -> None:
         """Count a line that could not be taken in; told as data quality."""
         self.out.skipped[kind] = self.out.skipped.get(kind, 0) + 1
+
+
+def _begin(span: Span, turn_ms: int | None) -> int | None:
+    """When a response began: with its last input, but not before its turn (a compaction that opens a turn has
+    no input of its own)."""
+    if span.started_ms is None or span.started_ms > span.ended_ms:
+        return None
+    if turn_ms is not None and span.started_ms < turn_ms <= span.ended_ms:
+        return turn_ms
+    return span.started_ms
 
 
 def _difference(previous: Tokens | None, total: Tokens, last: Tokens, single: bool) -> Tokens | None:
@@ -407,7 +430,7 @@ def _difference(previous: Tokens | None, total: Tokens, last: Tokens, single: bo
         return total if last.is_zero else last
     if total == previous:
         return last if single and total == last else None
-    if previous.plus(last) == total or total == last:
+    if total == last or previous.plus(last) == total:
         return last
     rise = total.minus(previous)
     return rise if min(rise) >= 0 else last

@@ -11,6 +11,11 @@ from codex_usage.model import Tokens
 Sequence = list[tuple[int, Tokens, Tokens]]
 
 
+def growth_of(thread_id: str) -> str:
+    """What a log depends on that was counted against all that a thread's log held by then."""
+    return f"{thread_id}+"
+
+
 class Family:
     """The threads with a log on disk. `paths` maps a thread id to its first log."""
 

@@ -45,8 +45,16 @@ class Span(NamedTuple):
     input_kind: str
 
 
+SpanOf = Callable[[], Span]
+
+
 class RolloutSink(Protocol):
-    """Receives a rollout's facts in file order. Times are milliseconds, positions byte offsets."""
+    """Receives a rollout's facts in file order. Times are milliseconds, positions byte offsets.
+
+    `count` gets its span as a function: asking for it says that the line ends a response of its own.
+    A sink that sets `wants_repeats` also gets re-emissions of the numbers before them."""
+
+    wants_repeats: bool
 
     def meta(self, time_ms: int, meta: shapes.SessionMeta) -> None: ...
     def context(self, context: shapes.TurnContext) -> None: ...
@@ -57,7 +65,7 @@ class RolloutSink(Protocol):
     def review(self, time_ms: int, entered: bool) -> None: ...
     def record(self, position: int, span: Span, record: shapes.UsageRecord) -> None: ...
     def count(
-        self, position: int, span: Span, total: Tokens, last: Tokens, window: int | None, single: bool
+        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
     ) -> None: ...
     def no_count(self) -> None: ...
     def windows(self, windows: list[RateWindow]) -> None: ...
@@ -102,14 +110,34 @@ class DecoderState(msgspec.Struct, array_like=True):
     input_kind: str = ""
     own_open: bool = False
     own_last: bool = True
-    items: int = 0
+    items: bool = False
     start_ms: int | None = None
     start_kind: str = ""
     own_ms: int | None = None
     layout: str = "after"
     limits: bytes = b""
-    total: Tokens | None = None
     open_line: bool = False
+
+
+#: Events that count, and what takes them in (by name: bound methods would tie each decoder to itself).
+_EVENTS = {
+    b"token_count": "_token_count",
+    b"task_started": "_turn_started",
+    b"turn_started": "_turn_started",
+    b"task_complete": "_turn_completed",
+    b"turn_complete": "_turn_completed",
+    b"turn_aborted": "_turn_aborted",
+    b"thread_settings_applied": "_settings",
+    b"user_message": "_user_message",
+    b"entered_review_mode": "_review_entered",
+    b"exited_review_mode": "_review_exited",
+}
+_LINES = {
+    "turn_context": "_context",
+    "token_usage_record": "_record",
+    "session_meta": "_meta",
+    "compacted": "_compacted",
+}
 
 
 class RolloutDecoder:
@@ -118,22 +146,11 @@ class RolloutDecoder:
     def __init__(self, sink: RolloutSink, state: DecoderState | None = None) -> None:
         self.sink = sink
         self.state = state or DecoderState()
+        self._info = self._turn_context = b""
         # positions of lines in the current block whose time nobody has asked for yet
         self._input_at = self._start_at = self._own_at = -1
         self._buffer = bytearray()
         self._base = 0
-        self._events: dict[str, Callable[[int, int], None]] = {
-            "token_count": self._token_count,
-            "task_started": self._turn_started,
-            "turn_started": self._turn_started,
-            "task_complete": lambda a, b: self._turn_ended(a, b, "completed"),
-            "turn_complete": lambda a, b: self._turn_ended(a, b, "completed"),
-            "turn_aborted": lambda a, b: self._turn_ended(a, b, "aborted"),
-            "thread_settings_applied": self._settings,
-            "user_message": lambda a, b: self.sink.user_message(self._time(a, b)),
-            "entered_review_mode": lambda a, b: self.sink.review(self._time(a, b), True),
-            "exited_review_mode": lambda a, b: self.sink.review(self._time(a, b), False),
-        }
 
     def read(self, path: str, offset: int) -> Cursor:
         """Take in every whole line from `offset` on. Raises OSError and BrokenLog; what came before counts."""
@@ -170,15 +187,19 @@ class RolloutDecoder:
     # -- the loop over lines; the only code that runs for every line ------------------------------------
 
     def _block(self, block: Block) -> None:
+        """Step over the lines of a block; its locals spare attribute look-ups for every line."""
         buffer, end, _ = block
         self._buffer, self._base = buffer, block.base
         find, starts = buffer.find, buffer.startswith
+        own_at = input_at = -1
+        own_open, letter_in = self.state.own_open, 0
         at = 0
         while at < end:
             stop = find(10, at, end)
             if stop - at < 96:
                 if stop - at > 1:
                     self._odd(at, stop)
+                    own_open = self.state.own_open
                 at = stop + 1
                 continue
             kind = at + 48
@@ -186,57 +207,72 @@ class RolloutDecoder:
                 kind = find(b'"type":"', at + 50, at + 76) + 8
             letter = buffer[kind]
             if letter == 114 and starts(b'"type":"response_item","payload":{"type":"', kind - 8):
-                self._item(at, kind + 34)
+                # does the item come from the model (own), or go to it (input)?
+                kind += 34
+                letter = buffer[kind]
+                if letter == 102:  # function_call, function_call_output
+                    own = buffer[kind + 13] != 95
+                elif letter == 109:  # message
+                    own = buffer[find(b'"role":"', kind, kind + 240) + 8] == 97
+                elif letter == 99:  # custom_tool_call, custom_tool_call_output, compaction
+                    own = buffer[kind + 16] != 95
+                else:
+                    own = letter in (114, 108, 119)  # reasoning, local_shell_call, web_search_call
+                if not own:
+                    input_at, letter_in = at, letter
+                else:
+                    if not own_open:
+                        own_open = True
+                        self._flush(-1, input_at, letter_in)
+                        self._open()
+                    own_at = at
             elif letter == 101 and starts(b'"type":"event_msg","payload":{"type":"', kind - 8):
                 letter = buffer[kind + 30]
                 # t: token_count, task_, turn_, thread_; u: user_message; e: entered_, exited_review_mode
                 if letter == 116 or letter == 117 or letter == 101:
+                    self._flush(own_at, input_at, letter_in)
                     self._event(at, stop, kind + 30)
+                    own_open = self.state.own_open
             elif letter == 119 and starts(b'"type":"world_state"', kind - 8):
                 pass
             else:
+                self._flush(own_at, input_at, letter_in)
                 self._other(at, stop, kind)
+                own_open = self.state.own_open
             at = stop + 1
+        self._flush(own_at, input_at, letter_in)
         self._settle()
 
-    def _item(self, at: int, kind: int) -> None:
-        """A response item: does it come from the model (own) or go to it (input)?"""
-        buffer = self._buffer
-        letter = buffer[kind]
-        if letter == 102:  # function_call, function_call_output
-            own = buffer[kind + 13] != 95
-        elif letter == 109:  # message
-            role = buffer.find(b'"role":"', kind, kind + 240)
-            own = buffer[role + 8] == 97
-        elif letter == 99:  # custom_tool_call, custom_tool_call_output, compaction
-            own = buffer[kind + 16] != 95
-        else:
-            own = letter in (114, 108, 119)  # reasoning, local_shell_call, web_search_call
-        if own:
-            if not self.state.own_open:
-                self.state.own_open = True
-                self._start_at = self._input_at
-                self.state.start_ms = self.state.input_ms
-                self.state.start_kind = self.state.input_kind
-            self._own_at = at
-        else:
-            self._input_at = at
-            self.state.input_kind = chr(letter)
-        self.state.own_last = own
-        self.state.items += 1
+    def _flush(self, own_at: int, input_at: int, letter: int) -> None:
+        """Take over the positions of the last own and input items that the loop over lines has met."""
+        state = self.state
+        if input_at > self._input_at:
+            self._input_at = input_at
+            state.input_kind = chr(letter)
+            state.items, state.own_last = True, False
+        if own_at > self._own_at:
+            self._own_at = own_at
+            state.items, state.own_last = True, own_at > input_at
+
+    def _open(self) -> None:
+        """A response's first own item: its input is what came last."""
+        state = self.state
+        state.own_open = True
+        self._start_at = self._input_at
+        state.start_ms, state.start_kind = state.input_ms, state.input_kind
 
     def _settle(self) -> None:
         """Turn the positions kept for later into times, before the buffer is reused."""
         state = self.state
-        if self._input_at >= 0:
-            state.input_ms = self._stamp(self._input_at)
-        if self._start_at >= 0:
-            state.start_ms = self._stamp(self._start_at)
-        if self._own_at >= 0:
-            state.own_ms = self._stamp(self._own_at)
+        state.input_ms = self._stamp(self._input_at, state.input_ms)
+        state.start_ms = self._stamp(self._start_at, state.start_ms)
+        state.own_ms = self._stamp(self._own_at, state.own_ms)
         self._input_at = self._start_at = self._own_at = -1
 
-    def _stamp(self, at: int) -> int | None:
+    def _stamp(self, at: int, known: int | None) -> int | None:
+        """The time of the line at a position of this block; what is known from an earlier one without it."""
+        if at < 0:
+            return known
         try:
             return stamp_ms(self._buffer, at + 14)
         except ValueError:
@@ -252,27 +288,34 @@ class RolloutDecoder:
         """The response that the usage line at hand belongs to; the next response starts afterwards.
 
         Where the usage line stands among its response's items differs by version (counting.md, "line order")."""
-        self._settle()
         state = self.state
         own = state.own_open
         ended = time_ms
-        started, kind = state.input_ms, state.input_kind
         if own and (record or state.layout != "before"):
-            started, kind = state.start_ms, state.start_kind
-            if state.layout == "late" and not record and state.own_ms is not None:
-                ended = state.own_ms
+            started, kind = self._stamp(self._start_at, state.start_ms), state.start_kind
+            if state.layout == "late" and not record:
+                ended = self._stamp(self._own_at, state.own_ms) or ended
+        else:
+            started, kind = self._stamp(self._input_at, state.input_ms), state.input_kind
         maybe_summary = state.layout != "late" or record or state.own_last
-        state.own_open, state.start_ms, state.items = False, None, 0
+        state.own_open, state.start_ms, state.items = False, None, False
+        self._start_at = -1
         return Span(started, ended, maybe_summary, kind)
 
     # -- lines that count -------------------------------------------------------------------------------
 
     def _event(self, at: int, stop: int, kind: int) -> None:
         buffer = self._buffer
-        name = bytes(buffer[kind : buffer.find(b'"', kind, kind + 48)])
-        handler = self._events.get(name.decode("ascii", "replace"))
-        if handler is None:
-            return
+        handler: Callable[[int, int], None]
+        if buffer.startswith(b'token_count"', kind):
+            if self._repeats(at, stop, kind + 13):
+                return
+            handler = self._token_count
+        else:
+            name = _EVENTS.get(bytes(buffer[kind : buffer.find(b'"', kind, kind + 48)]))
+            if name is None:
+                return
+            handler = getattr(self, name)
         self._guard(handler, at, stop)
 
     def _guard(self, handler: Callable[[int, int], None], at: int, stop: int) -> None:
@@ -283,24 +326,43 @@ class RolloutDecoder:
         except _BAD:
             self.sink.skip("bad_json")
 
+    def _repeats(self, at: int, stop: int, info: int) -> bool:
+        """Is this token_count a re-emission of the one before it (nearly half of all)? Told by its bytes, without
+        decoding it. Versions whose every token_count is a response write no nested limits."""
+        buffer = self._buffer
+        split = buffer.find(b',"rate_limits":{"', info, stop)
+        if split < 0 or self.sink.wants_repeats:
+            return False
+        text = bytes(buffer[info:split])
+        if text != self._info or buffer.startswith(b"primary_used", split + 17):
+            self._info = text
+            return False
+        limits = bytes(buffer[split + 15 : stop])
+        if limits.endswith(b"}}}") and limits[:-2] != self.state.limits:
+            self._limits(limits[:-2], self._time(at, stop), self._base + at)
+        return True
+
+    def _count_span(self) -> Span:
+        return self._span(self._time(*self._here), record=False)
+
     def _token_count(self, at: int, stop: int) -> None:
+        self._here = at, stop
         payload: shapes.TokenCount = _TOKEN_COUNT.decode(memoryview(self._buffer)[at:stop]).payload
         limits = bytes(payload.rate_limits)
         info = payload.info
         if info is None or info.total_token_usage is None:
-            self.state.total = None
+            self._info = b""
             self.sink.no_count()
         else:
-            time_ms = self._time(at, stop)
-            total, last = tokens(info.total_token_usage), tokens(info.last_token_usage)
-            # only the versions before rate-limit snapshots (0.42) never repeat a count; `null` is a later one
-            single = not limits or limits.startswith(b'{"primary_used_percent"')
-            if total == self.state.total or last.is_zero:  # no response of its own: leave the span open
-                span = Span(None, time_ms, False, "")
-            else:
-                span = self._span(time_ms, record=False)
-            self.state.total = total
-            self.sink.count(self._base + at, span, total, last, info.model_context_window, single)
+            self.sink.count(
+                self._base + at,
+                self._count_span,
+                tokens(info.total_token_usage),
+                tokens(info.last_token_usage),
+                info.model_context_window,
+                # only versions before nested limits (0.42) never repeat a count; `null` is a later one
+                not limits or limits.startswith(b'{"primary_used_percent"'),
+            )
         if limits not in (b"", b"null", self.state.limits):
             self._limits(limits, self._time(at, stop), self._base + at)
 
@@ -316,12 +378,27 @@ class RolloutDecoder:
         line = _TURN.decode(memoryview(self._buffer)[at:stop])
         self.sink.turn_started(self._time(at, stop), line.payload)
 
+    def _turn_completed(self, at: int, stop: int) -> None:
+        self._turn_ended(at, stop, "completed")
+
+    def _turn_aborted(self, at: int, stop: int) -> None:
+        self._turn_ended(at, stop, "aborted")
+
     def _turn_ended(self, at: int, stop: int, outcome: str) -> None:
         event: shapes.TurnEvent = _TURN.decode(memoryview(self._buffer)[at:stop]).payload
         if event.error is not None:
             outcome = "failed"
             event.error = None
         self.sink.turn_ended(self._time(at, stop), event, outcome)
+
+    def _user_message(self, at: int, stop: int) -> None:
+        self.sink.user_message(self._time(at, stop))
+
+    def _review_entered(self, at: int, stop: int) -> None:
+        self.sink.review(self._time(at, stop), True)
+
+    def _review_exited(self, at: int, stop: int) -> None:
+        self.sink.review(self._time(at, stop), False)
 
     def _settings(self, at: int, stop: int) -> None:
         self.sink.settings(_SETTINGS.decode(memoryview(self._buffer)[at:stop]).payload)
@@ -340,6 +417,10 @@ class RolloutDecoder:
             self._odd(at, stop)
 
     def _context(self, at: int, stop: int) -> None:
+        text = bytes(self._buffer[at + 40 : stop])
+        if text == self._turn_context:  # written once per response before 0.110, always the same
+            return
+        self._turn_context = text
         self.sink.context(_CONTEXT.decode(memoryview(self._buffer)[at:stop]).payload)
 
     def _record(self, at: int, stop: int) -> None:
@@ -382,22 +463,13 @@ class RolloutDecoder:
             name = _KIND.decode(line.payload).type if line.type in ("event_msg", "response_item") else None
         except _BAD:
             return self.sink.skip("impossible_value")
-        handlers: dict[str, Callable[[int, int], None]] = {
-            "turn_context": self._context,
-            "token_usage_record": self._record,
-            "session_meta": self._meta,
-            "compacted": self._compacted,
-        }
-        if line.type == "event_msg":
-            handler = self._events.get(name or "")
-        elif line.type == "response_item":
+        if line.type == "response_item":
             return self._odd_item(line, name)
-        else:
-            handler = handlers.get(line.type)
-            if handler is None and line.type not in _QUIET:
-                self.sink.skip("unknown_line")
+        handler = _EVENTS.get((name or "").encode()) if line.type == "event_msg" else _LINES.get(line.type)
         if handler is not None:
-            self._guard(handler, at, stop)
+            self._guard(getattr(self, handler), at, stop)
+        elif line.type != "event_msg" and line.type not in _QUIET:
+            self.sink.skip("unknown_line")
         return None
 
     def _odd_item(self, line: shapes.Line, name: str | None) -> None:
@@ -407,12 +479,13 @@ class RolloutDecoder:
         assistant = name == "message" and b'"assistant"' in bytes(line.payload)[:400].replace(b" ", b"")
         if assistant or name in ("reasoning", "function_call", "custom_tool_call", "local_shell_call"):
             if not state.own_open:
-                state.own_open, state.start_ms, state.start_kind = True, state.input_ms, state.input_kind
+                self._open()
             state.own_ms = iso_ms(line.timestamp)
+            state.own_last = True
         else:
             state.input_ms, state.input_kind = iso_ms(line.timestamp), (name or "m")[0]
-        state.own_last = assistant or name in ("reasoning", "function_call", "custom_tool_call", "local_shell_call")
-        state.items += 1
+            state.own_last = False
+        state.items = True
 
     def _long(self, line: LongLine) -> None:
         """A line beyond the longest we hold: bodies are stepped over as always, a usage line is told as lost."""
@@ -469,13 +542,15 @@ def rate_windows(limits: shapes.RateLimits, position: int, time_ms: int) -> list
 class _Sequence:
     """A sink that keeps only the (time, total, last) of every token_count."""
 
+    wants_repeats = True
+
     def __init__(self) -> None:
         self.rows: list[tuple[int, Tokens, Tokens]] = []
 
     def count(
-        self, position: int, span: Span, total: Tokens, last: Tokens, window: int | None, single: bool
+        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
     ) -> None:
-        self.rows.append((span.ended_ms, total, last))
+        self.rows.append((span().ended_ms, total, last))
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None

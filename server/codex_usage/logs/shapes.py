@@ -14,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10**13)]
 Whole = Annotated[int, msgspec.Meta(ge=-(10**18), le=10**18)]
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     input_tokens: Count | None = 0
     cached_input_tokens: Count | None = 0
     cache_write_input_tokens: Count | None = 0
@@ -22,18 +22,18 @@ class Usage(msgspec.Struct):
     reasoning_output_tokens: Count | None = 0
 
 
-class Info(msgspec.Struct):
+class Info(msgspec.Struct, gc=False):
     total_token_usage: Usage | None = None
     last_token_usage: Usage | None = None
     model_context_window: Whole | None = None
 
 
-class TokenCount(msgspec.Struct):
+class TokenCount(msgspec.Struct, gc=False):
     info: Info | None = None
     rate_limits: msgspec.Raw = msgspec.Raw()
 
 
-class UsageRecord(msgspec.Struct):
+class UsageRecord(msgspec.Struct, gc=False):
     usage: Usage
     thread_id: str | None = None
     turn_id: str | None = None
@@ -41,20 +41,20 @@ class UsageRecord(msgspec.Struct):
     response_id: str | None = None
 
 
-class TurnContext(msgspec.Struct):
+class TurnContext(msgspec.Struct, gc=False):
     turn_id: str | None = None
     model: str | None = None
     effort: str | None = None
     cwd: str | None = None
 
 
-class TurnAttribution(msgspec.Struct):
+class TurnAttribution(msgspec.Struct, gc=False):
     turn_trigger: str | None = None
     parent_turn_id: str | None = None
     root_turn_id: str | None = None
 
 
-class TurnEvent(msgspec.Struct):
+class TurnEvent(msgspec.Struct, gc=False):
     """task_started, task_complete and turn_aborted."""
 
     turn_id: str | None = None
@@ -65,21 +65,21 @@ class TurnEvent(msgspec.Struct):
     error: Any = None
 
 
-class Settings(msgspec.Struct):
+class Settings(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
-class SettingsApplied(msgspec.Struct):
+class SettingsApplied(msgspec.Struct, gc=False):
     thread_id: str | None = None
     thread_settings: Settings = msgspec.field(default_factory=Settings)
 
 
-class Git(msgspec.Struct):
+class Git(msgspec.Struct, gc=False):
     branch: str | None = None
     repository_url: str | None = None
 
 
-class SessionMeta(msgspec.Struct):
+class SessionMeta(msgspec.Struct, gc=False):
     id: str | None = None
     timestamp: str | None = None
     forked_from_id: str | None = None
@@ -93,18 +93,18 @@ class SessionMeta(msgspec.Struct):
     git: Git | None = None
 
 
-class Window(msgspec.Struct):
+class Window(msgspec.Struct, gc=False):
     used_percent: float | None = None
     window_minutes: Whole | None = None
     resets_at: Whole | None = None
     resets_in_seconds: Whole | None = None
 
 
-class Credits(msgspec.Struct):
+class Credits(msgspec.Struct, gc=False):
     balance: str | float | None = None
 
 
-class RateLimits(msgspec.Struct):
+class RateLimits(msgspec.Struct, gc=False):
     limit_id: str | None = None
     primary: Window | None = None
     secondary: Window | None = None
@@ -117,7 +117,7 @@ class RateLimits(msgspec.Struct):
     secondary_window_minutes: Whole | None = None
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """Any line of any version: what is left of it when only its kind is wanted."""
 
     type: str | None = None
@@ -126,19 +126,19 @@ class Line(msgspec.Struct):
     record_type: str | None = None
 
 
-class Kind(msgspec.Struct):
+class Kind(msgspec.Struct, gc=False):
     type: str | None = None
 
 
-class CacheCreation(msgspec.Struct):
+class CacheCreation(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: Count | None = 0
 
 
-class ThinkingDetails(msgspec.Struct):
+class ThinkingDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = 0
 
 
-class ClaudeUsage(msgspec.Struct):
+class ClaudeUsage(msgspec.Struct, gc=False):
     input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
     cache_read_input_tokens: Count | None = 0
@@ -148,13 +148,13 @@ class ClaudeUsage(msgspec.Struct):
     output_tokens_details: ThinkingDetails | None = None
 
 
-class ClaudeMessage(msgspec.Struct):
+class ClaudeMessage(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: ClaudeUsage | None = None
 
 
-class ClaudeLine(msgspec.Struct):
+class ClaudeLine(msgspec.Struct, gc=False):
     type: str | None = None
     timestamp: str | None = None
     sessionId: str | None = None  # noqa: N815 - the log's own spelling

@@ -8,24 +8,18 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@lru_cache(maxsize=4096)
-def _day_ms(day: bytes) -> int:
-    moment = datetime.strptime(day.decode("ascii"), "%Y-%m-%d").replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1000
+@lru_cache(maxsize=1 << 14)
+def _minute_ms(minute: bytes) -> int:
+    moment = datetime.strptime(minute.decode("ascii"), "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def stamp_ms(line: bytearray, at: int) -> int:
     """Milliseconds of the 24-byte stamp `2026-11-21T20:56:14.570Z` at index `at`. ValueError if it is none."""
     text = bytes(line[at : at + 24])
     if text[23:] != b"Z":
-        raise ValueError("not a 24-byte UTC stamp")
-    return (
-        _day_ms(text[:10])
-        + int(text[11:13]) * 3_600_000
-        + int(text[14:16]) * 60_000
-        + int(text[17:19]) * 1000
-        + int(text[20:23])
-    )
+        raise ValueError("not a stamp")
+    return _minute_ms(text[:16]) + int(text[17:19]) * 1000 + int(text[20:23])
 
 
 def iso_ms(text: str | None) -> int | None:

@@ -19,11 +19,13 @@ class Tokens(NamedTuple):
 
     def plus(self, other: Tokens) -> Tokens:
         """Sum per class."""
-        return Tokens(*map(int.__add__, self, other))
+        a, b = self, other
+        return Tokens(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
 
     def minus(self, other: Tokens) -> Tokens:
         """Difference per class; may be negative."""
-        return Tokens(*map(int.__sub__, self, other))
+        a, b = self, other
+        return Tokens(a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3], a[4] - b[4])
 
     @property
     def is_zero(self) -> bool:
@@ -55,7 +57,7 @@ ORIGINS: tuple[Origin, ...] = (
 )
 
 
-class Call(msgspec.Struct, array_like=True, frozen=True):
+class Call(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One billed model response as a log shows it.
 
     `uid` is stable over re-reads and machines (63-bit hash of the response id, or of thread, time and totals).
@@ -84,7 +86,7 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     recovered: bool = False
 
 
-class Turn(msgspec.Struct, array_like=True, frozen=True):
+class Turn(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A user's request until Codex stops. `key` is the log's turn id, or `u<n>` in logs without ids."""
 
     key: str
@@ -99,7 +101,7 @@ class Turn(msgspec.Struct, array_like=True, frozen=True):
     root_key: str | None = None
 
 
-class RateWindow(msgspec.Struct, array_like=True, frozen=True):
+class RateWindow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One allowance window in a rate-limit snapshot, keyed by its limit id and length, never by its slot."""
 
     position: int
@@ -112,7 +114,7 @@ class RateWindow(msgspec.Struct, array_like=True, frozen=True):
     credits_balance: str | None = None
 
 
-class Thread(msgspec.Struct, array_like=True, frozen=True):
+class Thread(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a log's header says of its thread. `role` is user, subagent, guardian or review."""
 
     id: str
@@ -130,7 +132,7 @@ class Thread(msgspec.Struct, array_like=True, frozen=True):
     agent: str | None = None
 
 
-class LogFile(msgspec.Struct, array_like=True, frozen=True):
+class LogFile(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One logical log on disk: `name` is the same for its plain, archived and compressed forms."""
 
     name: str

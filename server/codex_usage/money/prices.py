@@ -8,7 +8,6 @@ genai-prices takes 0.1-0.2 s to import, so it is loaded only for a model that no
 from __future__ import annotations
 
 import importlib.util
-from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -72,10 +71,12 @@ class Prices:
         rate = self.rate(provider, model, tier, time_ms)
         if rate is None:
             return None
-        band = rate.bands[0]
-        for candidate in rate.bands[1:]:
-            if tokens.input > candidate.above:
-                band = candidate
+        bands = rate.bands
+        band = bands[0]
+        if len(bands) > 1:
+            for candidate in bands:
+                if tokens.input > candidate.above:
+                    band = candidate
         cached = min(tokens.cached, tokens.input)
         written = min(tokens.cache_write, tokens.input - cached)
         one_hour = min(one_hour, written)
@@ -98,7 +99,10 @@ class Prices:
             rates = self._rates[key] = self.added[key] = _look_up(*key)
         if not rates:
             return None
-        return rates[max(0, bisect_right(rates, time_ms, key=lambda rate: rate.from_ms) - 1)]
+        for rate in reversed(rates):
+            if time_ms >= rate.from_ms:
+                return rate
+        return rates[0]
 
 
 def _look_up(provider: str, model: str, tier: str) -> list[Rate]:

@@ -1,141 +1,175 @@
-"""Answers for people at a terminal: results in, tables out. Plain and uncoloured when piped."""
+"""Answers for people at a terminal: results in, tables out. Plain and uncoloured when piped.
+
+A table keeps ids and numbers whole: on a narrow terminal names are cut short first, then columns of lesser
+interest go. Amounts of one column have the same number of places, so that they can be compared by eye.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
+from rich.cells import cell_len
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from codex_usage.answers import Calls, Coverage, Session, Status, Summary, Sums, Threads
+from codex_usage.answers import CallLine, Calls, Coverage, Session, Status, Summary, Sums, ThreadLine, Threads
+from codex_usage.answers.context import many
 from codex_usage.answers.results import Change, PeriodInfo
+from codex_usage.index.zones import zone_of
+
+_PIPED_WIDTH = 10_000
+_LEAST_NAME = 18
+
+
+class _Column(NamedTuple):
+    """`text` columns may be cut short; columns with a `rank` go on narrow terminals, the greatest first."""
+
+    name: str
+    text: bool = False
+    rank: int = 0
+
+
+_SUMS = (
+    _Column("cost"), _Column("share", rank=2), _Column("calls"), _Column("threads", rank=3), _Column("input", rank=1),
+    _Column("cached", rank=1), _Column("output", rank=4),
+)  # fmt: skip
+_THREADS = (
+    _Column("thread"), _Column("name", text=True), _Column("project", text=True), _Column("models", text=True, rank=6),
+    _Column("last call", rank=5), _Column("cost"), _Column("share", rank=2), _Column("calls"),
+    _Column("turns", rank=3), _Column("input", rank=1), _Column("cached", rank=1), _Column("output", rank=4),
+)  # fmt: skip
+_CALLS = (
+    _Column("call"), _Column("time"), _Column("thread", rank=3), _Column("model", text=True),
+    _Column("note", text=True, rank=5), _Column("cost"), _Column("input"), _Column("cached", rank=1),
+    _Column("output", rank=2), _Column("context", rank=4), _Column("seconds", rank=6),
+)  # fmt: skip
 
 
 def console() -> Console:
     """A console on standard output: as wide as its content when piped, colours off when piped or NO_COLOR."""
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, no_color=True, width=int(os.environ.get("COLUMNS", "160")), legacy_windows=False)
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(
+        highlight=False, markup=False, emoji=False, color_system=None, force_terminal=False, width=_PIPED_WIDTH,
+        legacy_windows=False,
+    )  # fmt: skip
 
 
 def show_summary(out: Console, answer: Summary) -> None:
     """Headline, breakdown, what it rests on."""
     out.print(_headline(answer.period, answer.total, answer.previous))
-    if not answer.total.calls:
-        out.print(_empty(answer.data_quality))
-        return
-    out.print(_tokens_line(answer.total), style="dim")
-    table = _table(" / ".join(answer.by), left=1)
-    for name in ("cost", "share", "calls", "threads", "input", "cached", "output"):
-        table.add_column(name, justify="right")
-    for row in answer.rows:
-        table.add_row(" / ".join(row.labels), *_cells(row.sums, row.share))
-    if answer.rest is not None:
-        table.add_row(f"({answer.rest_groups} more)", *_cells(answer.rest, None), style="dim")
-    out.print(table)
-    if answer.price_matches:
+    if answer.total.calls:
+        out.print(_tokens_line(answer.total), style="dim")
+        _table(out, [_Column(" / ".join(answer.by), text=True), *_SUMS], _summary_rows(answer), dim_last=bool(answer.rest))
         shown = [f"{m} as {p}" for m, p in answer.price_matches.items() if any(m in row.labels for row in answer.rows)]
         if shown:
-            out.print(f"Priced by name: {', '.join(shown)}.", style="dim")
-    if answer.unpriced_models:
-        out.print(f"No price known for {', '.join(answer.unpriced_models)}: their calls are not in the cost.")
-    _footer(out, answer.coverage, answer.data_quality)
+            out.print(f"Priced by name: {_plain(', '.join(shown))}.", style="dim")
+        if answer.unpriced_models:
+            out.print(f"No price known for {_plain(', '.join(answer.unpriced_models))}: their calls are not in the cost.")
+    _footer(out, answer.total, answer.coverage, answer.data_quality)
+
+
+def _summary_rows(answer: Summary) -> list[tuple[str, ...]]:
+    sums = [row.sums for row in answer.rows] + ([answer.rest] if answer.rest else [])
+    costs = _costs(sums)
+    rows = [
+        (" / ".join(row.labels), *_cells(row.sums, cost, row.share)) for row, cost in zip(answer.rows, costs, strict=False)
+    ]
+    if answer.rest is not None:
+        rows.append((f"({answer.rest_groups} more)", *_cells(answer.rest, costs[-1], None)))
+    return rows if answer.by else []
 
 
 def show_threads(out: Console, answer: Threads) -> None:
     """The top threads of a period."""
     out.print(_headline(answer.period, answer.total, None))
-    if not answer.rows:
-        out.print(_empty(answer.data_quality))
-        return
-    table = _table("thread", left=4, more=("name", "project", "models"))
-    for name in ("last call", "cost", "share", "calls", "turns", "input", "cached", "output"):
-        table.add_column(name, justify="right")
-    for row in answer.rows:
-        cells = _cells(row.sums, row.share)
-        name = row.name or ("" if row.role == "user" else f"({row.role})")
-        table.add_row(
-            row.short_id, name, row.project or "", ", ".join(row.models), row.last_call[:16].replace("T", " "),
-            *cells[:3], str(row.sums.turns), *cells[4:],
-        )  # fmt: skip
-    out.print(table)
+    costs = _costs([row.sums for row in answer.rows])
+    rows = [_thread_row(row, cost, answer.period.zone) for row, cost in zip(answer.rows, costs, strict=True)]
+    _table(out, _THREADS, rows)
     if answer.rest_threads:
         rest = "" if answer.rest_cost_usd is None else f", {money(answer.rest_cost_usd)}"
-        out.print(f"{answer.rest_threads} more threads{rest}; --limit shows them.", style="dim")
-    _footer(out, answer.coverage, answer.data_quality)
+        out.print(f"{many(answer.rest_threads, 'more thread')}{rest}; --limit shows more.", style="dim")
+    _footer(out, answer.total, answer.coverage, answer.data_quality)
+
+
+def _thread_row(row: ThreadLine, cost: str, zone: str) -> tuple[str, ...]:
+    cells = _cells(row.sums, cost, row.share)
+    name = row.name or ("" if row.role == "user" else f"({row.role})")
+    return (
+        row.short_id, name, row.project or "", ", ".join(row.models), _clock(row.last_call, zone, 16), *cells[:3],
+        f"{row.sums.turns:,}", *cells[4:],
+    )  # fmt: skip
 
 
 def show_calls(out: Console, answer: Calls) -> None:
     """Single calls."""
     out.print(_headline(answer.period, answer.total, None))
-    if not answer.rows:
-        out.print(_empty(answer.data_quality))
-        return
-    table = _table("call", left=5, more=("time (UTC)", "thread", "model", "note"))
-    for name in ("cost", "input", "cached", "output", "context", "seconds"):
-        table.add_column(name, justify="right")
-    for row in answer.rows:
-        note = [row.role] if row.role != "user" else []
-        note += [row.effort] if row.effort else []
-        note += ["compaction"] if row.compaction else []
-        table.add_row(
-            row.call_id, row.timestamp[:19].replace("T", " "), row.thread_id[-8:], row.model or "(unknown)",
-            " ".join(note), money(row.cost_usd), count(row.input_tokens), _share(row.cached_input_tokens, row.input_tokens),
-            count(row.output_tokens), "" if row.context_use is None else f"{row.context_use:.0%}",
-            "" if row.duration_ms is None else f"{row.duration_ms / 1000:.1f}",
-        )  # fmt: skip
-    out.print(table)
+    _table(out, _CALLS, _call_rows(answer.rows, answer.period.zone))
     if answer.rest_calls:
-        out.print(f"{answer.rest_calls} more calls; --limit shows them, export writes them all.", style="dim")
-    _footer(out, answer.coverage, answer.data_quality)
+        out.print(f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.", style="dim")
+    _footer(out, answer.total, answer.coverage, answer.data_quality)
+
+
+def _call_rows(calls: Sequence[CallLine], zone: str) -> list[tuple[str, ...]]:
+    places = _places(call.cost_usd for call in calls)
+    rows = []
+    for call in calls:
+        note = [call.role] if call.role != "user" else []
+        note += [call.effort] if call.effort else []
+        note += ["compaction"] if call.compaction else []
+        rows.append((
+            call.call_id, _clock(call.timestamp, zone, 19), call.thread_id[-8:], call.model or "(unknown)",
+            " ".join(note), money(call.cost_usd, places), count(call.input_tokens), _percent(call.cache_ratio),
+            count(call.output_tokens), _percent(call.context_use),
+            "" if call.duration_ms is None else f"{call.duration_ms / 1000:.1f}",
+        ))  # fmt: skip
+    return rows
 
 
 def show_session(out: Console, answer: Session) -> None:
     """One thread."""
     thread = answer.thread
-    title = Text(thread.name or f"Thread {thread.short_id}", style="bold")
-    out.print(title)
-    out.print(f"{thread.thread_id}  {thread.role} in {thread.project or '(no project)'}", style="dim")
-    cost = money(thread.sums.cost_usd)
-    children = f"; with its {len(answer.children)} children {money(answer.with_children_usd)}" if answer.children else ""
-    out.print(f"{cost} in {thread.sums.calls} calls, {thread.sums.turns} turns{children}")
-    out.print(f"{thread.first_call[:16]} to {thread.last_call[:16]} UTC")
+    out.print(_plain(thread.name or f"Thread {thread.short_id}"), style="bold")
+    out.print(f"{thread.thread_id}  {thread.role} in {_plain(thread.project or '(no project)')}", style="dim")
+    children = ""
+    if answer.children:
+        children = f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
+    work = f"{many(thread.sums.calls, 'call')}, {many(thread.sums.turns, 'turn')}"
+    out.print(f"{_least(thread.sums, 'at least ')}{money(thread.sums.cost_usd)} in {work}{children}")
+    first, last = (_clock(time, answer.zone, 16) for time in (thread.first_call, thread.last_call))
+    out.print(f"{first} to {last} ({answer.zone})")
     out.print(_tokens_line(thread.sums), style="dim")
     if answer.turn_ms_median is not None:
         outcomes = ", ".join(f"{n} {word}" for word, n in answer.turn_outcomes.items())
         p95 = answer.turn_ms_p95 or 0
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
-    for label, rows in (("model", [(r.labels[0], r.sums.calls, r.sums.cost_usd) for r in answer.models]),
-                        ("child", [(f"{c.thread_id[-8:]} {c.role}", c.calls, c.cost_usd) for c in answer.children])):
-        if rows:
-            table = _table(label, left=1)
-            table.add_column("calls", justify="right")
-            table.add_column("cost", justify="right")
-            for name, calls, cost_usd in rows:
-                table.add_row(name, str(calls), money(cost_usd))
-            out.print(table)
-    table = _table("costliest calls", left=1)
-    for name in ("time (UTC)", "cost", "input", "cached", "output"):
-        table.add_column(name, justify="right")
-    for row in answer.costly_calls:
-        table.add_row(
-            row.call_id, row.timestamp[:19].replace("T", " "), money(row.cost_usd), count(row.input_tokens),
-            _share(row.cached_input_tokens, row.input_tokens), count(row.output_tokens),
-        )  # fmt: skip
-    out.print(table)
-    _footer(out, answer.coverage, answer.data_quality)
+    models = [(row.labels[0], f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
+    caused = [(f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd) for child in answer.children]
+    for label, rows in (("model", models), ("caused thread", caused)):
+        places = _places(cost for _, _, cost in rows)
+        columns = [_Column(label, text=True), _Column("calls"), _Column("cost")]
+        _table(out, columns, [(name, calls, money(cost, places)) for name, calls, cost in rows])
+    columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
+    _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
+    _footer(out, thread.sums, answer.coverage, answer.data_quality)
 
 
 def status_line(answer: Status) -> str:
     """One line for a prompt or status bar."""
-    parts = [f"today {money(answer.today.cost_usd)}", f"week {money(answer.week.cost_usd)}"]
+    parts = [
+        f"{word} {_least(sums, '≥ ')}{money(sums.cost_usd)}"
+        for word, sums in (("today", answer.today), ("week", answer.week), ("month", answer.month))
+    ]
     for window in answer.allowance:
         used = "reset" if window.reset_passed else f"{window.used_percent:.0f}% used"
-        parts.append(f"{window.window} {used}")
+        name = window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
+        parts.append(f"{name} {used}")
     if not answer.coverage.complete:
         parts.append("index incomplete")
     return " · ".join(parts)
@@ -145,16 +179,16 @@ def status_line(answer: Status) -> str:
 
 
 def _headline(period: PeriodInfo, total: Sums, previous: Change | None) -> Text:
-    span = period.label.replace("_", " ")
+    span = period.label.replace("_", " ") if period.label != "all" else "all time"
     if period.first and period.last:
         days = period.first if period.first == period.last else f"{period.first} to {period.last}"
         span = days if span == period.first or ".." in span else f"{span}, {days}"
     text = Text(f"{span} ({period.zone}): ")
-    text.append(("at least " if total.at_least else "") + money(total.cost_usd), style="bold")
-    text.append(f" in {total.calls:,} calls, {total.threads:,} threads")
+    text.append(_least(total, "at least ") + money(total.cost_usd), style="bold")
+    text.append(f" in {many(total.calls, 'call')}, {many(total.threads, 'thread')}")
     if previous is not None and previous.cost_percent is not None:
         style = "red" if previous.cost_percent > 0 else "green"
-        text.append(f"  {previous.cost_percent:+.0f}% against the period before", style=style)
+        text.append(f"  {previous.cost_percent:+,.0f}% against the period before", style=style)
     return text
 
 
@@ -164,46 +198,88 @@ def _tokens_line(total: Sums) -> str:
     return f"{count(total.input_tokens)} tokens in{cached}, {count(total.output_tokens)} out{reasoning}"
 
 
-def _cells(sums: Sums, share: float | None) -> tuple[str, ...]:
+def _cells(sums: Sums, cost: str, share: float | None) -> tuple[str, ...]:
     return (
-        ("≥ " if sums.at_least else "") + money(sums.cost_usd),
-        "" if share is None else f"{share:.0%}",
-        f"{sums.calls:,}",
-        f"{sums.threads:,}",
-        count(sums.input_tokens),
-        _share(sums.cached_input_tokens, sums.input_tokens),
-        count(sums.output_tokens),
-    )
+        cost, _percent(share), f"{sums.calls:,}", f"{sums.threads:,}", count(sums.input_tokens),
+        _percent(sums.cache_ratio), count(sums.output_tokens),
+    )  # fmt: skip
 
 
-def _table(first: str, left: int, more: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for name in more:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _footer(out: Console, coverage: Coverage, quality: str) -> None:
-    if not coverage.complete:
-        out.print(
-            f"Not yet complete: {coverage.pending_files} older logs ({coverage.pending_bytes / 1e6:.0f} MB) are still"
-            f" being read; every call after {(coverage.since or '')[:16]} is counted."
+def _table(
+    out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str]], dim_last: bool = False
+) -> None:
+    """A table of what fits: columns without any content are left out, as are those there is no room for."""
+    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    if not kept:
+        return
+    least = {at: _least_width(columns[at], [row[at] for row in rows]) for at in kept}
+    while sum(least[at] + 2 for at in kept) - 2 > out.width:
+        lesser = max(kept, key=lambda at: columns[at].rank)
+        if not columns[lesser].rank:
+            break
+        kept.remove(lesser)
+    table = Table(
+        box=box.SIMPLE_HEAD if out.is_terminal else None, padding=(0, 1, 0, 0) if out.is_terminal else (0, 1),
+        pad_edge=False, show_edge=False, header_style="bold",
+    )  # fmt: skip
+    for at in kept:
+        justify: JustifyMethod = "left" if at == 0 or columns[at].text else "right"
+        table.add_column(
+            columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=least[at]
         )
-    out.print(f"API-equivalent cost. {quality}.", style="dim")
+    for number, row in enumerate(rows, 1):
+        table.add_row(*(_plain(row[at]) for at in kept), style="dim" if dim_last and number == len(rows) else None)
+    out.print(table)
 
 
-def _empty(quality: str) -> str:
-    if quality == "no logs found":
-        return "No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo"
-    return f"No calls in this period ({quality}). Try --period all."
+def _least_width(column: _Column, cells: Iterable[str]) -> int:
+    """Ids and numbers are never cut, names not below this width."""
+    whole = max(map(cell_len, (column.name, *cells)))
+    return min(whole, _LEAST_NAME) if column.text else whole
 
 
-def money(value: float | None) -> str:
-    """Dollars to the cent; small amounts to a hundredth of a cent; a dash where no price is known."""
+def _plain(text: str) -> str:
+    """Text from a log without line ends and terminal commands."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def _footer(out: Console, total: Sums, coverage: Coverage, quality: str) -> None:
+    if coverage.busy:
+        out.print("Another process is reading new logs: the newest calls may be missing.")
+    elif not coverage.complete:
+        out.print(
+            f"Not yet complete: {many(coverage.pending_files, 'older log')} ({coverage.pending_bytes / 1e6:.0f} MB) still"
+            f" to be read; every call after {(coverage.since or '')[:16].replace('T', ' ')} UTC is counted."
+        )
+    if total.calls:
+        out.print(f"API-equivalent cost. {quality}.", style="dim")
+    elif quality == "no logs found":
+        out.print("No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo")
+    else:
+        out.print(f"No such calls in this period ({quality}). Try --period all.")
+
+
+def _least(sums: Sums, words: str) -> str:
+    return words if sums.at_least else ""
+
+
+def _costs(sums: Sequence[Sums]) -> list[str]:
+    places = _places(row.cost_usd for row in sums)
+    return [_least(row, "≥ ") + money(row.cost_usd, places) for row in sums]
+
+
+def _places(values: Iterable[float | None]) -> int:
+    """The decimal places of a column of amounts: cents where the greatest is a dollar or more."""
+    return 2 if max((value for value in values if value is not None), default=0) >= 1 else 4
+
+
+def money(value: float | None, places: int | None = None) -> str:
+    """Dollars to the cent, or with four places below one dollar; a dash where no price is known."""
     if value is None:
         return "—"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+    places = places or (2 if value >= 1 or value == 0 else 4)
+    least = 10**-places
+    return f"<${least:.{places}f}" if 0 < value < least / 2 else f"${value:,.{places}f}"
 
 
 def count(value: int) -> str:
@@ -214,5 +290,10 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else ""
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _clock(time: str, zone: str, length: int) -> str:
+    """An ISO time of the data as a person's clock shows it."""
+    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(" ")[:length] if time else ""

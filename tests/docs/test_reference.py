@@ -1,0 +1,358 @@
+"""Documentation tells the truth: what exists has its line in the reference, links lead somewhere, examples run.
+
+In: the pages and the product's own tables of commands, tools, columns and fields. Out: a failure that names
+what a page does not mention.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+import sqlite3
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from codex_usage.answers import results
+from codex_usage.answers.inspect import LogReport
+from codex_usage.cli import options
+from codex_usage.cli.commands import _ALIASES, cli
+from codex_usage.cli.options import Settings
+from codex_usage.index import Refreshed, schema
+from codex_usage.logs import shapes
+from codex_usage.model import ORIGINS
+from codex_usage.serve.tools import TOOLS, Tool
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+WRITTEN = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "SKILL.md")]
+PAGES = [*WRITTEN, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "skill").rglob("*.md"))]
+CLASSES = {"measure", "label", "identity", "path", "name"}
+EXPLAINED = ("model", "homes", "logs", "ledger", "money", "index", "answers", "present", "serve", "cli")
+
+COMMANDS = sorted(cli.commands.items())
+FIELDS = {
+    model.__name__: list(model.model_fields)
+    for model in (*vars(results).values(), LogReport)
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
+} | {"Refreshed": [field.name for field in dataclasses.fields(Refreshed)]}
+
+
+def text(page: Path) -> str:
+    """A page's text."""
+    return page.read_text(encoding="utf-8")
+
+
+def section(page: Path, heading: str) -> str:
+    """What stands under a heading, down to the next one of its rank. Fails when there is none."""
+    found = re.search(rf"^(#+) {re.escape(heading)}$(.*?)(?=^#{{1,2}} |\Z)", text(page), re.M | re.S)
+    assert found, f"{page.name} has no section {heading!r}"
+    return found[2]
+
+
+def rows(part: str) -> dict[str, str]:
+    """The tables of a part of a page: what stands in backquotes at a row's begin, and the rest of the row."""
+    found: dict[str, str] = {}
+    for line in part.splitlines():
+        if line.startswith("| `"):
+            first, rest = line.strip("| ").replace("\\|", "/").split(" | ", 1)
+            found |= dict.fromkeys(re.findall(r"`([^`]+)`", first), rest)
+    return found
+
+
+def is_explained(word: str, part: str) -> bool:
+    """Is the word in backquotes, alone or before its values?"""
+    return re.search(rf"`{re.escape(word)}[ `]", part) is not None
+
+
+def ids(value: object) -> str | None:
+    """Commands, tools and pages by name."""
+    return value.name if isinstance(value, Tool | Path) else None
+
+
+# -- commands ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_a_command_has_a_section_that_explains_its_options(name: str, command: click.Command) -> None:
+    """Every option stands in the command's section or in one of those that several commands share."""
+    page = REFERENCE / "commands.md"
+    own = section(page, name)
+    shared = section(page, "Global options")
+    shared += section(page, "Periods") if "(#periods)" in own else ""
+    shared += section(page, "Filters") if "(#filters)" in own else ""
+    names = [flag for option in command.params if isinstance(option, click.Option) for flag in option.opts]
+    assert [flag for flag in names if not is_explained(flag, own + shared)] == []
+
+
+def test_a_choice_of_an_option_is_explained() -> None:
+    """The values of an option with fixed values stand beside it."""
+    page = text(REFERENCE / "commands.md").replace("\\|", "|")
+    for _, command in COMMANDS:
+        for option in command.params:
+            if isinstance(option.type, click.Choice):
+                assert f"{option.opts[0]} {'|'.join(option.type.choices)}`" in page
+
+
+def test_an_alias_is_named_in_the_section_of_its_command() -> None:
+    """Another name for a command is found under the command."""
+    for alias, name in _ALIASES.items():
+        assert f"`{alias}`" in section(REFERENCE / "commands.md", name)
+
+
+def test_the_words_to_group_and_order_by_are_explained() -> None:
+    """Every word that --by and --order take is in the section of the command."""
+    from codex_usage.answers import GROUP_WORDS, ORDER_WORDS
+    from codex_usage.answers.calls import CALL_ORDERS
+    from codex_usage.answers.periods import WORDS
+
+    page = REFERENCE / "commands.md"
+    for heading, words in (
+        ("summary", GROUP_WORDS),
+        ("threads", ORDER_WORDS),
+        ("calls", CALL_ORDERS),
+        ("Periods", WORDS),
+    ):
+        assert [word for word in words if f"`{word}`" not in section(page, heading)] == []
+
+
+def test_every_section_of_a_command_is_of_one_that_exists() -> None:
+    """A command that was removed leaves no section behind."""
+    headings = set(re.findall(r"^## ([a-z-]+)$", text(REFERENCE / "commands.md"), re.M))
+    assert headings == set(cli.commands)
+
+
+# -- MCP tools ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=ids)
+def test_a_tool_has_a_section_that_explains_its_arguments(tool: Tool) -> None:
+    """Arguments and their fixed values stand in the tool's section or among the common ones."""
+    page = REFERENCE / "mcp-tools.md"
+    own, common = section(page, tool.name), section(page, "Common arguments")
+    for name, kind in tool.properties.items():
+        assert is_explained(name, own), f"{tool.name} does not list {name}"
+        assert [word for word in kind.get("enum", []) if f"`{word}`" not in own + common] == []
+
+
+def test_every_column_of_an_answer_to_a_model_is_explained() -> None:
+    """The names that the compact form gives to columns are on the page of the tools."""
+    from codex_usage.present import compact
+
+    page = text(REFERENCE / "mcp-tools.md")
+    columns = [*compact._SUM_COLUMNS, *compact._CALL_COLUMNS]
+    assert [name for name in columns if f"`{name}`" not in page] == []
+
+
+def test_every_key_of_an_answer_to_a_model_is_explained() -> None:
+    """Literal keys in the compact form are on the page of the tools."""
+    source = text(ROOT / "server/codex_usage/present/compact.py")
+    keys = set(re.findall(r'shown\["(\w+)"\]|shown\.get\("(\w+)"', source))
+    page = text(REFERENCE / "mcp-tools.md")
+    assert [name for pair in keys for name in pair if name and f"`{name}`" not in page] == []
+
+
+# -- files, environment, index, answers --------------------------------------------------------------------
+
+
+def test_every_environment_variable_in_the_code_is_explained() -> None:
+    """Ours and those of the programs whose logs are read."""
+    source = "".join(text(path) for path in sorted((ROOT / "server").rglob("*.py")))
+    names = set(re.findall(r"\b(?:CODEX_USAGE_[A-Z_]*[A-Z]|CODEX_HOME|CLAUDE_CONFIG_DIR|NO_COLOR)\b", source))
+    explained = rows(section(REFERENCE / "files-and-environment.md", "Environment"))
+    assert sorted(names - explained.keys()) == []
+
+
+def tables() -> dict[str, list[str]]:
+    """Every table of the index with its columns, as SQLite understands them."""
+    with sqlite3.connect(":memory:") as sql:
+        sql.executescript(schema.TABLES)
+        names = [row[0] for row in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: [row[1] for row in sql.execute(f"PRAGMA table_info({name})")] for name in names}
+
+
+@pytest.mark.parametrize(("table", "columns"), tables().items(), ids=tables())
+def test_every_column_of_a_table_has_its_line_and_a_privacy_class(table: str, columns: list[str]) -> None:
+    """The section of a table lists exactly its columns, each with one of the five classes."""
+    explained = rows(section(REFERENCE / "index-schema.md", table))
+    assert list(explained) == columns
+    assert {line.rsplit("| ", 1)[-1].strip() for line in explained.values()} <= CLASSES
+
+
+def test_every_database_index_is_named() -> None:
+    """The indices stand at the end of the page."""
+    part = section(REFERENCE / "index-schema.md", "Indices")
+    assert [name for name in schema.INDICES if f"`{name}`" not in part] == []
+
+
+@pytest.mark.parametrize(("name", "fields"), FIELDS.items(), ids=FIELDS)
+def test_every_field_of_an_answer_has_its_line(name: str, fields: list[str]) -> None:
+    """The section of a result lists exactly its fields, in their order."""
+    assert list(rows(section(REFERENCE / "json.md", name))) == fields
+
+
+def test_every_finding_of_the_doctor_has_its_line() -> None:
+    """`doctor --json` prints these."""
+    checks = pytest.importorskip("codex_usage.cli.checks")
+    fields = [field.name for field in dataclasses.fields(checks.Check)]
+    assert list(rows(section(REFERENCE / "json.md", "Check"))) == fields
+
+
+def test_every_dependency_is_explained() -> None:
+    """Those to run, to build and to develop each have a line that says why."""
+    project = tomllib.loads(text(ROOT / "pyproject.toml"))
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted += [name for group in project["dependency-groups"].values() for name in group]
+    names = {re.split(r"[^\w.-]", entry)[0] for entry in wanted}
+    assert set(rows(text(ROOT / "docs/explanation/dependencies.md"))) >= names
+
+
+# -- explanation -------------------------------------------------------------------------------------------
+
+
+def test_every_origin_and_every_kind_of_skipped_line_is_explained() -> None:
+    """What the index stores as a number, and what data quality counts."""
+    page = ROOT / "docs/explanation/counting.md"
+    lines = [f"| {code} | {o.who} | `{o.reason}` | {o.sure} |" for code, o in enumerate(ORIGINS)]
+    assert [line for line in lines if line not in section(page, "Origin")] == []
+    source = "".join(text(path) for room in ("logs", "ledger") for path in (ROOT / "server/codex_usage" / room).glob("*.py"))
+    kinds = set(re.findall(r'skip\("(\w+)"\)', source))
+    assert kinds == set(rows(section(page, "Lines that are skipped")))
+
+
+def test_every_hazard_names_a_case_that_is_recorded() -> None:
+    """H1 to H19 are there, and the cases they refer to exist."""
+    table = section(ROOT / "docs/explanation/counting.md", "Hazards")
+    assert re.findall(r"^\| (H\d+) \|", table, re.M) == [f"H{number}" for number in range(1, 20)]
+    cases = set(re.findall(r"`(\d+\.\d+\.\d+-\w+)`", table))
+    assert [name for name in sorted(cases) if not (ROOT / "tests/cases/codex" / name).is_dir()] == []
+
+
+def test_every_room_is_in_the_table_of_the_readme_and_of_the_architecture() -> None:
+    """A new room is explained before it is entered."""
+    rooms = {path.parent.name for path in (ROOT / "server/codex_usage").glob("*/__init__.py")}
+    assert rooms == set(EXPLAINED)
+    places = rows(section(ROOT / "README.md", "Where things are"))
+    assert {f"server/codex_usage/{room}" for room in rooms} <= places.keys()
+    assert set(rows(section(ROOT / "docs/explanation/architecture.md", "Rooms"))) == rooms
+
+
+def test_the_readme_counts_the_recorded_cases_rightly() -> None:
+    """How many homes of how many versions stand in the folder of cases."""
+    names = [path.parent.name for path in (ROOT / "tests/cases/codex").glob("*/expected.json")]
+    versions = {re.search(r"\d+\.\d+\.\d+", name)[0] for name in names}  # type: ignore[index]
+    assert f"`tests/cases` holds {len(names)} such homes of {len(versions)} versions" in text(ROOT / "README.md")
+
+
+# -- links and examples ------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that a page's headings can be reached by."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """To a file of the repository, and to a heading of it where the link names one."""
+    without_code = re.sub(r"```.*?```|`[^`\n]*`", "", text(page), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{target} leads nowhere"
+        assert file.is_relative_to(ROOT)
+        assert not fragment or fragment in anchors(file), f"{target} names no heading"
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    """docs/index.md links to every other page of the documentation."""
+    targets = re.findall(r"\]\(([^)#]+)", text(ROOT / "docs/index.md"))
+    linked = {(ROOT / "docs" / target).resolve() for target in targets}
+    assert [page.name for page in sorted((ROOT / "docs").rglob("*.md")) if page not in linked and page.name != "index.md"] == []
+
+
+def examples() -> Iterator[tuple[str, list[str]]]:
+    """Every command line of a console block: the page it stands on, and its words."""
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", text(page), re.S):
+            for line in re.findall(r"^\$ (.+)$", block, re.M):
+                words = shlex.split(line.split(" | ")[0], comments=True)
+                if words[0] in ("codex-usage", "make"):
+                    yield f"{page.name}: {line}", words
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.mark.parametrize("words", [words for _, words in EXAMPLES], ids=[name for name, _ in EXAMPLES])
+def test_an_example_names_a_command_that_exists_and_options_that_it_takes(words: list[str]) -> None:
+    """The command line is parsed as it would be, and not run."""
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", text(ROOT / "Makefile"), re.M)
+        return
+    context = _parsed(words[1:])
+    arguments = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
+    if not arguments:
+        assert "--version" in words or "--help" in words
+        return
+    name, command, rest = cli.resolve_command(context, arguments)
+    assert name and command
+    command.make_context(name, rest, parent=context)
+
+
+def _parsed(words: list[str]) -> click.Context:
+    """The words after `codex-usage`, global options taken."""
+    if words == ["--version"]:
+        return click.Context(cli, obj=Settings())
+    context = click.Context(cli, info_name="codex-usage", obj=Settings(), allow_extra_args=True, allow_interspersed_args=False)
+    cli.parse_args(context, list(words))
+    context.args = [*context._protected_args, *context.args]
+    return context
+
+
+def test_the_first_thing_in_the_readme_are_the_two_commands() -> None:
+    """After the title's paragraph stands how to see it and how to check it."""
+    before, block, _ = text(ROOT / "README.md").split("```", 2)
+    assert before.count("\n\n") == 2
+    assert re.findall(r"^\$ (make \w+)", block, re.M) == ["make demo", "make test"]
+
+
+def test_the_skill_knows_only_tools_and_arguments_that_exist() -> None:
+    """Calls in the skill's pages are JSON whose keys and fixed values the tool takes."""
+    properties = {tool.name: tool.properties for tool in TOOLS}
+    pages = [ROOT / "SKILL.md", *sorted((ROOT / "skill").rglob("*.md"))]
+    calls = [call for page in pages for call in re.findall(r"(usage_\w+) (\{[^}]*\})", text(page))]
+    assert calls
+    for name, arguments in calls:
+        for key, value in json.loads(arguments).items():
+            assert value in properties[name][key].get("enum", [value])
+
+
+def test_the_global_options_of_the_code_are_those_of_the_page() -> None:
+    """Neither more nor fewer."""
+    flags = {flag for names, _ in options._GLOBAL for flag in names if flag.startswith("-")} | {"-h", "--help"}
+    listed = rows(section(REFERENCE / "commands.md", "Global options"))
+    assert {name.split()[0] for name in listed} == flags
+
+
+def test_no_message_or_tool_body_has_a_shape() -> None:
+    """The decoded shapes name no field that holds what was said, as docs/explanation/privacy.md promises."""
+    said = {"content", "text", "message", "arguments", "output", "summary", "instructions", "title", "preview"}
+    names = {
+        field
+        for shape in vars(shapes).values()
+        if hasattr(shape, "__struct_fields__")
+        for field in shape.__struct_fields__
+    }
+    # `message` is Claude Code's envelope of id, model and usage
+    assert names & said <= {"message"}
+    assert set(shapes.ClaudeMessage.__struct_fields__) == {"id", "model", "usage"}
