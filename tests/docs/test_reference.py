@@ -1,4 +1,4 @@
-"""Documentation tells the truth: what exists has its line in the reference, links lead somewhere, examples run.
+"""Documentation tells the truth: what exists has its line, links lead somewhere, examples can be run.
 
 In: the pages and the product's own tables of commands, tools, columns and fields. Out: a failure that names
 what a page does not mention.
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 from codex_usage.answers import results
 from codex_usage.answers.inspect import LogReport
 from codex_usage.cli import options
 from codex_usage.cli.commands import _ALIASES, cli
-from codex_usage.cli.options import Settings
 from codex_usage.index import Refreshed, schema
 from codex_usage.logs import shapes
 from codex_usage.model import ORIGINS
@@ -31,10 +31,12 @@ from codex_usage.serve.tools import TOOLS, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-WRITTEN = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "SKILL.md")]
-PAGES = [*WRITTEN, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "skill").rglob("*.md"))]
+NAMES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "SKILL.md")
+FOLDERS = ("docs", "skill")
+PAGES = [ROOT / name for name in NAMES] + [
+    page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))
+]
 CLASSES = {"measure", "label", "identity", "path", "name"}
-EXPLAINED = ("model", "homes", "logs", "ledger", "money", "index", "answers", "present", "serve", "cli")
 
 COMMANDS = sorted(cli.commands.items())
 FIELDS = {
@@ -71,8 +73,8 @@ def is_explained(word: str, part: str) -> bool:
     return re.search(rf"`{re.escape(word)}[ `]", part) is not None
 
 
-def ids(value: object) -> str | None:
-    """Commands, tools and pages by name."""
+def label(value: object) -> str | None:
+    """A parameter's name in the test's own."""
     return value.name if isinstance(value, Tool | Path) else None
 
 
@@ -131,7 +133,7 @@ def test_every_section_of_a_command_is_of_one_that_exists() -> None:
 # -- MCP tools ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=ids)
+@pytest.mark.parametrize("tool", TOOLS, ids=label)
 def test_a_tool_has_a_section_that_explains_its_arguments(tool: Tool) -> None:
     """Arguments and their fixed values stand in the tool's section or among the common ones."""
     page = REFERENCE / "mcp-tools.md"
@@ -221,7 +223,8 @@ def test_every_origin_and_every_kind_of_skipped_line_is_explained() -> None:
     page = ROOT / "docs/explanation/counting.md"
     lines = [f"| {code} | {o.who} | `{o.reason}` | {o.sure} |" for code, o in enumerate(ORIGINS)]
     assert [line for line in lines if line not in section(page, "Origin")] == []
-    source = "".join(text(path) for room in ("logs", "ledger") for path in (ROOT / "server/codex_usage" / room).glob("*.py"))
+    rooms = [ROOT / "server/codex_usage" / room for room in ("logs", "ledger")]
+    source = "".join(text(path) for room in rooms for path in room.glob("*.py"))
     kinds = set(re.findall(r'skip\("(\w+)"\)', source))
     assert kinds == set(rows(section(page, "Lines that are skipped")))
 
@@ -237,7 +240,6 @@ def test_every_hazard_names_a_case_that_is_recorded() -> None:
 def test_every_room_is_in_the_table_of_the_readme_and_of_the_architecture() -> None:
     """A new room is explained before it is entered."""
     rooms = {path.parent.name for path in (ROOT / "server/codex_usage").glob("*/__init__.py")}
-    assert rooms == set(EXPLAINED)
     places = rows(section(ROOT / "README.md", "Where things are"))
     assert {f"server/codex_usage/{room}" for room in rooms} <= places.keys()
     assert set(rows(section(ROOT / "docs/explanation/architecture.md", "Rooms"))) == rooms
@@ -247,7 +249,8 @@ def test_the_readme_counts_the_recorded_cases_rightly() -> None:
     """How many homes of how many versions stand in the folder of cases."""
     names = [path.parent.name for path in (ROOT / "tests/cases/codex").glob("*/expected.json")]
     versions = {re.search(r"\d+\.\d+\.\d+", name)[0] for name in names}  # type: ignore[index]
-    assert f"`tests/cases` holds {len(names)} such homes of {len(versions)} versions" in text(ROOT / "README.md")
+    told = f"`tests/cases` holds {len(names)} such homes of {len(versions)} versions"
+    assert told in text(ROOT / "README.md")
 
 
 # -- links and examples ------------------------------------------------------------------------------------
@@ -277,7 +280,8 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     """docs/index.md links to every other page of the documentation."""
     targets = re.findall(r"\]\(([^)#]+)", text(ROOT / "docs/index.md"))
     linked = {(ROOT / "docs" / target).resolve() for target in targets}
-    assert [page.name for page in sorted((ROOT / "docs").rglob("*.md")) if page not in linked and page.name != "index.md"] == []
+    pages = {page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md"}
+    assert sorted(pages - linked) == []
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:
@@ -294,29 +298,17 @@ EXAMPLES = list(examples())
 
 
 @pytest.mark.parametrize("words", [words for _, words in EXAMPLES], ids=[name for name, _ in EXAMPLES])
-def test_an_example_names_a_command_that_exists_and_options_that_it_takes(words: list[str]) -> None:
-    """The command line is parsed as it would be, and not run."""
+def test_an_example_names_a_command_that_exists_and_options_that_it_takes(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line is parsed as it would be, but the command does nothing."""
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", text(ROOT / "Makefile"), re.M)
         return
-    context = _parsed(words[1:])
-    arguments = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
-    if not arguments:
-        assert "--version" in words or "--help" in words
-        return
-    name, command, rest = cli.resolve_command(context, arguments)
-    assert name and command
-    command.make_context(name, rest, parent=context)
-
-
-def _parsed(words: list[str]) -> click.Context:
-    """The words after `codex-usage`, global options taken."""
-    if words == ["--version"]:
-        return click.Context(cli, obj=Settings())
-    context = click.Context(cli, info_name="codex-usage", obj=Settings(), allow_extra_args=True, allow_interspersed_args=False)
-    cli.parse_args(context, list(words))
-    context.args = [*context._protected_args, *context.args]
-    return context
+    for command in cli.commands.values():
+        monkeypatch.setattr(command, "callback", lambda **_: None)
+    done = CliRunner().invoke(cli, words[1:])
+    assert done.exit_code == 0, done.output
 
 
 def test_the_first_thing_in_the_readme_are_the_two_commands() -> None:
@@ -339,14 +331,14 @@ def test_the_skill_knows_only_tools_and_arguments_that_exist() -> None:
 
 def test_the_global_options_of_the_code_are_those_of_the_page() -> None:
     """Neither more nor fewer."""
-    flags = {flag for names, _ in options._GLOBAL for flag in names if flag.startswith("-")} | {"-h", "--help"}
+    flags = {flag for names, _ in options._GLOBAL for flag in names if flag.startswith("-")}
     listed = rows(section(REFERENCE / "commands.md", "Global options"))
-    assert {name.split()[0] for name in listed} == flags
+    assert {name.split()[0] for name in listed} == flags | {"-h", "--help"}
 
 
 def test_no_message_or_tool_body_has_a_shape() -> None:
     """The decoded shapes name no field that holds what was said, as docs/explanation/privacy.md promises."""
-    said = {"content", "text", "message", "arguments", "output", "summary", "instructions", "title", "preview"}
+    said = {"content", "text", "message", "arguments", "output", "summary", "instructions", "title"}
     names = {
         field
         for shape in vars(shapes).values()
