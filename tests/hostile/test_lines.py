@@ -20,28 +20,41 @@ from tests.support.index import calls_in, clean_build, places_of, refreshed, sna
 from tests.support.rollouts import NOON, Rollout, compact, stamp, uuid7
 
 ROOT = Path(__file__).resolve().parents[2]
+STAMPED = b'{"timestamp":"2026-11-21T20:00:00.000Z",'
 VERSIONS = ["0.36.0", "0.58.0", "0.98.0", "0.130.0", "0.147.0", "0.169.0"]
 
 
 def event(info: bytes) -> bytes:
     """A token_count line with any bytes as its info."""
     return (
-        b'{"timestamp":"' + stamp(NOON).encode() + b'","type":"event_msg","payload":{"type":"token_count","info":'
-        + info + b',"rate_limits":null}}'
+        b'{"timestamp":"' + stamp(NOON).encode() + b'","type":"event_msg","payload":{"type":"token_count",'
+        + b'"info":' + info + b',"rate_limits":null}}'
     )  # fmt: skip
 
 
 def usage(numbers: bytes) -> bytes:
     """Such an info with these bytes as its input tokens."""
-    return b'{"total_token_usage":{"input_tokens":' + numbers + b'},"last_token_usage":{"input_tokens":' + numbers + b"}}"
+    return (
+        b'{"total_token_usage":{"input_tokens":'
+        + numbers
+        + b'},"last_token_usage":{"input_tokens":'
+        + numbers
+        + b"}}"
+    )
 
 
 BAD_LINES = {
     "cut": (b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"event_msg","payl', "bad_json"),
     "no json": (b"hello, this is no json at all", "bad_json"),
     "nul bytes": (b"\x00" * 300, "bad_json"),
-    "bad utf-8": (event(b'{"x":"\xff\xfe"}').replace(b"token_count", b"task_started"), "bad_json"),
-    "lone surrogate": (event(usage(b"5")).replace(b'"info"', b'"\\ud800"').replace(b"null", b'"\\udc00"'), "bad_json"),
+    "bad utf-8": (
+        event(b"null").replace(b"token_count", b"task_started").replace(b'"info":null', b'"turn_id":"\xff"'),
+        "bad_json",
+    ),
+    "lone surrogate": (
+        event(usage(b"5")).replace(b'"info"', b'"\\ud800"').replace(b"null", b'"\\udc00"'),
+        "bad_json",
+    ),
     "deep array": (event(b"[" * 100_000), None),
     "deep object": (event(b'{"a":' * 100_000), None),
     "deep and whole": (event(b"[" * 100_000 + b"]" * 100_000), None),
@@ -53,8 +66,14 @@ BAD_LINES = {
     "exponent": (event(usage(b"1e300")), "impossible_value"),
     "text": (event(usage(b'"many"')), "impossible_value"),
     "list": (event(usage(b"[1]")), "impossible_value"),
-    "window": (event(usage(b"5").replace(b"}}", b'},"model_context_window":99999999999999999999}', 1)), "impossible_value"),
-    "unknown type": (b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"no_such_thing","payload":{"a":1}}', "unknown_line"),
+    "window": (
+        event(usage(b"5").replace(b"}}", b'},"model_context_window":99999999999999999999}', 1)),
+        "impossible_value",
+    ),
+    "unknown type": (
+        b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"no_such_thing","payload":{"a":1}}',
+        "unknown_line",
+    ),
     "a number": (b"42", None),
     "not an object": (b'"text"', None),
 }
@@ -82,7 +101,9 @@ def test_a_bad_line_costs_that_line(tmp_path: Path, name: str, version: str) -> 
         lambda content: b"\xef\xbb\xbf" + content,
         lambda content: b"\n\n" + content.replace(b"\n", b"\n\n"),
         lambda content: content.rstrip(b"\n"),
-        lambda content: b"\n".join(json.dumps(json.loads(line)).encode() for line in content.splitlines()) + b"\n",
+        lambda content: (
+            b"\n".join(json.dumps(json.loads(line)).encode() for line in content.splitlines()) + b"\n"
+        ),
         lambda content: b"\n".join(b"  " + line + b"  " for line in content.splitlines()) + b"\n",
         lambda content: b"\n".join(
             json.dumps(dict(reversed(json.loads(line).items()))).encode() for line in content.splitlines()
@@ -106,8 +127,9 @@ def test_an_unusual_layout_costs_nothing(tmp_path: Path, version: str, change: A
 
 
 WEIRD: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.integers(-5, 5), st.sampled_from([2**63, -(2**63) - 1, 10**30, 1e300, 1.0]),
-    st.text(max_size=5), st.sampled_from(["\x00", "z" * 5000, "2026-13-45", "0001-01-01T00:00:00+23:59", uuid7(0)]),
+    st.none(), st.booleans(), st.integers(), st.integers(-5, 5), st.text(max_size=5),
+    st.sampled_from([2**63, -(2**63) - 1, 10**30, 1e300, 1.0]),
+    st.sampled_from(["\x00", "z" * 5000, "2026-13-45", "0001-01-01T00:00:00+23:59", uuid7(0)]),
     st.just([]), st.just({}), st.just([[1]]), st.just({"type": {"type": 1}}),
 )  # fmt: skip
 
@@ -129,7 +151,9 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 @given(data=st.data(), version=st.sampled_from(VERSIONS))
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_value_anywhere_costs_at_most_its_log(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, version: str) -> None:
+def test_any_value_anywhere_costs_at_most_its_log(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, version: str
+) -> None:
     """Values of real lines replaced by others: nothing breaks, and another log is counted exactly."""
     home = tmp_path_factory.mktemp("hostile") / "home"
     Rollout("0.130.0", now=NOON + 9_000_000).turn().call(input=777, output=7).write(home)
@@ -150,15 +174,26 @@ def test_any_value_anywhere_costs_at_most_its_log(tmp_path_factory: pytest.TempP
 
 @given(data=st.data(), version=st.sampled_from(VERSIONS))
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_bytes_anywhere_cost_at_most_their_log(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, version: str) -> None:
+def test_any_bytes_anywhere_cost_at_most_their_log(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, version: str
+) -> None:
     home = tmp_path_factory.mktemp("hostile") / "home"
     Rollout("0.130.0", now=NOON + 9_000_000).turn().call(input=777, output=7).write(home)
-    path = Rollout(version).turn().call(input=100, output=7, tool=True).call(input=200, output=9).end().write(home)
+    path = (
+        Rollout(version)
+        .turn()
+        .call(input=100, output=7, tool=True)
+        .call(input=200, output=9)
+        .end()
+        .write(home)
+    )
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content)))
         gone = data.draw(st.integers(0, 30))
-        content[at : at + gone] = data.draw(st.binary(max_size=20) | st.sampled_from([b"\n", b"\x00", b'"', b"{", b"}"]))
+        content[at : at + gone] = data.draw(
+            st.binary(max_size=20) | st.sampled_from([b"\n", b"\x00", b'"', b"{", b"}"])
+        )
     path.write_bytes(content)
     places = places_of(home)
     assert refreshed(places).problems == []
@@ -205,13 +240,17 @@ def peak_memory(home: Path) -> int:
 @pytest.mark.parametrize(
     ("head", "end", "skipped"),
     [
-        (b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"response_item","payload":{"type":"message","text":"', b'"}}\n', {}),
-        (b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"event_msg","payload":{"type":"token_count","info":"', b'"}}\n', {"long_line": 1}),
+        (STAMPED + b'"type":"response_item","payload":{"type":"message","text":"', b'"}}\n', {}),
+        (
+            STAMPED + b'"type":"event_msg","payload":{"type":"token_count","info":"',
+            b'"}}\n',
+            {"long_line": 1},
+        ),
         (b"", b"\n", {"long_line": 1}),
         (b"", b"", {}),
     ],
     ids=["body", "usage", "nothing", "unfinished"],
-)  # fmt: skip
+)
 def test_a_line_of_half_a_gigabyte_costs_no_memory(
     tmp_path: Path, head: bytes, end: bytes, skipped: dict[str, int]
 ) -> None:
@@ -219,7 +258,8 @@ def test_a_line_of_half_a_gigabyte_costs_no_memory(
     log = Rollout().turn().call(input=100, output=7)
     log.write(small)
     path = log.write(home)
-    with path.open("ab") as file:
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
         file.write(head)
         file.seek(500 << 20, os.SEEK_CUR)  # a hole: the line is long without being written
         file.write(end or b"x")
@@ -249,7 +289,7 @@ def test_a_long_line_at_the_end_is_taken_once(tmp_path: Path) -> None:
 
 def test_lines_that_end_at_the_edge_of_a_block_are_read(tmp_path: Path) -> None:
     """The looks past a short line's end stay inside the buffer, wherever the line falls."""
-    short = b'{"timestamp":"2026-11-21T20:00:00.000Z","ordinal":12,"type":"response_item","payload":{"type":"message"}}'
+    short = STAMPED + b'"ordinal":12,"type":"response_item","payload":{"type":"message"}}'
     log = Rollout().turn().call(input=100, output=7)
     places = places_of(tmp_path / "home")
     for spare in range(48, 80, 4):

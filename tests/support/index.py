@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 from codex_usage.homes import Places
 from codex_usage.index import Index, Refreshed, open_index, refresh
 
+#: The module, which the package hides behind its function of the same name: for its limits.
+LIMITS = importlib.import_module("codex_usage.index.refresh")
+
 #: Columns that differ between two indexes of the same logs, or only say how an index came to be.
-_OWN = {"id", "file_id", "model_id", "effort_id", "tier_id", "project_id", "cwd_id", "inode", "mtime_ns", "state"}
+_OWN = {
+    "id",
+    "file_id",
+    "model_id",
+    "effort_id",
+    "tier_id",
+    "project_id",
+    "cwd_id",
+    "inode",
+    "mtime_ns",
+    "state",
+}
 _THREAD = "(SELECT uuid FROM threads t WHERE t.id = {0}.thread_id)"
 _FILE = "(SELECT name FROM files f WHERE f.id = {0}.file_id)"
 _NAME = "(SELECT text FROM names n WHERE n.id = {0}.{1}_id)"

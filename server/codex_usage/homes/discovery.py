@@ -151,7 +151,9 @@ def _state_names(home: Path) -> dict[str, str]:
         for mode in ("mode=ro", "immutable=1") if live else ("immutable=1",):
             try:
                 with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=1)) as database:
-                    rows = database.execute("SELECT id, name FROM threads WHERE name IS NOT NULL AND name <> ''")
+                    rows = database.execute(
+                        "SELECT id, name FROM threads WHERE name IS NOT NULL AND name <> ''"
+                    )
                     return {str(key): str(name) for key, name in rows}
             except (sqlite3.Error, OSError):
                 continue
@@ -162,13 +164,11 @@ def names_mark(homes: tuple[Path, ...]) -> str:
     """A mark that changes when any home's thread names may have changed."""
     parts = []
     for home in homes:
-        try:
-            entries = sorted(
-                (e.name, e.stat().st_size, e.stat().st_mtime_ns)
-                for e in os.scandir(home)
-                if e.name == "session_index.jsonl" or e.name.startswith("state_")
-            )
-        except OSError:
-            entries = []
-        parts.append(repr(entries))
+        for path in sorted([*home.glob("session_index.jsonl"), *home.glob("state_*")]):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            parts.append(f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}")
+        parts.append("")
     return "|".join(parts)

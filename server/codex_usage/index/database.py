@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from codex_usage.index import schema
-from codex_usage.model import BadInput, IndexBusy, IndexForeign, IndexTooNew
+from codex_usage.model import BadInput, IndexBusy, IndexForeign, IndexTooNew, UsageError
 
 BUSY_SECONDS = 30.0
 
@@ -37,12 +36,8 @@ class Index:
         self.sql.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
         try:
             self.sql.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise IndexBusy(
-                    f"The index {self.path} is being written by another process; try again when it has finished."
-                ) from error
-            raise BadInput(f"The index {self.path} cannot be written ({error}); check its folder's rights.") from error
+        except sqlite3.DatabaseError as error:
+            raise explained(self.path, error) or error from error
         try:
             yield self.sql
         except BaseException:
@@ -70,41 +65,62 @@ class Index:
         self.sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
+def explained(path: Path, error: sqlite3.DatabaseError) -> UsageError | None:
+    """What SQLite says of a file, as a sentence with its mend; None when the fault is ours."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return IndexBusy(f"The index {path} is in use by another process; try again when that has finished.")
+    if "malformed" in text:
+        return BadInput(f"The index {path} is damaged; run `codex-usage clear-db` and it is made anew.")
+    if "not a database" in text:
+        return _foreign(path)
+    if any(word in text for word in ("full", "readonly", "disk I/O", "unable to open", "attempt to write")):
+        return BadInput(
+            f"The index {path} cannot be used ({text}); make room, or set CODEX_USAGE_HOME to a folder you can write."
+        )
+    return None
+
+
+def _foreign(path: Path) -> IndexForeign:
+    return IndexForeign(f"{path} is not a codex-usage index; name another file with --db, or move it away.")
+
+
 def open_index(path: Path) -> Index:
     """Open or make the index at `path`. Raises IndexForeign, IndexTooNew, IndexBusy or BadInput."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         existed = path.exists()
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+        )
     except (OSError, sqlite3.Error) as error:
-        raise BadInput(f"Cannot open the index {path} ({error}); set CODEX_USAGE_HOME to a folder you can write.") from error
+        raise BadInput(
+            f"Cannot open the index {path} ({getattr(error, 'strerror', None) or error}); set CODEX_USAGE_HOME to a"
+            " folder you can write."
+        ) from error
     try:
         index = _checked(path, connection)
     except sqlite3.DatabaseError as error:
         connection.close()
-        if "locked" in str(error):
-            raise IndexBusy(f"The index {path} is locked by another process; try again in a moment.") from error
-        if "unable to open" in str(error) or "readonly" in str(error) or "disk" in str(error):
-            raise BadInput(f"Cannot use the index {path} ({error}); set CODEX_USAGE_HOME to a folder you can write.") from error
-        raise IndexForeign(
-            f"{path} is not a codex-usage index; name another file with --db, or move it away."
-        ) from error
+        raise explained(path, error) or error from error
     except BaseException:
         connection.close()
         raise
     if not existed:
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
     return index
 
 
 def _checked(path: Path, sql: sqlite3.Connection) -> Index:
     sql.execute("PRAGMA busy_timeout = 30000")
-    application = sql.execute("PRAGMA application_id").fetchone()[0]
-    version = sql.execute("PRAGMA user_version").fetchone()[0]
     index = Index(path, sql)
+    with index.snapshot():  # another process may be making it right now
+        application = sql.execute("PRAGMA application_id").fetchone()[0]
+        version = sql.execute("PRAGMA user_version").fetchone()[0]
+        tables = sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != schema.APPLICATION_ID:
-        if sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise IndexForeign(f"{path} is not a codex-usage index; name another file with --db, or move it away.")
+        if tables:
+            raise _foreign(path)
         version = 0
     if version > schema.VERSION:
         raise IndexTooNew(
@@ -124,7 +140,8 @@ def _make(index: Index) -> None:
     sql.execute("PRAGMA auto_vacuum = INCREMENTAL")
     sql.execute("PRAGMA journal_mode = WAL")
     with index.write():
-        if sql.execute("PRAGMA user_version").fetchone()[0] >= schema.VERSION:
+        ours = sql.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
+        if ours and sql.execute("PRAGMA user_version").fetchone()[0] >= schema.VERSION:
             return  # another process was faster
         clear(sql)
         for statement in schema.TABLES.split(";\n"):
@@ -136,7 +153,9 @@ def _make(index: Index) -> None:
 
 def clear(sql: sqlite3.Connection) -> None:
     """Drop every table (inside a write transaction)."""
-    names = sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
+    names = sql.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
     for (name,) in names:
         sql.execute(f'DROP TABLE "{name}"')
 

@@ -11,23 +11,26 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from codex_usage.homes import Listing, Places, list_logs, thread_names
 from codex_usage.homes.discovery import names_mark
 from codex_usage.index import rollup, schema
-from codex_usage.index.database import BUSY_SECONDS, Index
+from codex_usage.index.database import BUSY_SECONDS, Index, explained
 from codex_usage.index.writer import Writer
 from codex_usage.index.zones import Days, zone_of
 from codex_usage.ledger import Family, count_rollout, count_transcript, growth_of
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.model import Counted, LogFile
 from codex_usage.money import price_source
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 BATCH_BYTES = 256 << 20
 BULK_BYTES = 48 << 20
@@ -105,7 +108,9 @@ def refresh(
 ) -> Refreshed:
     """Read what is new, newest logs first.
 
-    With `seconds` it stops after that time, but not before every log written since `since_ms` is in. `workers` > 1 reads a large first index in several processes. Raises IndexBusy.
+    With `seconds` it stops after that time, but not before every log written since `since_ms` is in.
+    `workers` > 1 reads a large first index in several processes. Raises IndexBusy, and BadInput for a full or
+    damaged disk.
     """
     began = time.monotonic()
     run = _Run(index, places, progress)
@@ -117,15 +122,21 @@ def refresh(
             if seconds is not None and time.monotonic() - began > seconds and run.has_since(since_ms):
                 break
             if pool is None and workers > 1 and run.pending_bytes > PARALLEL_BYTES:
-                pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(run.listing.thread_paths(),))
+                from concurrent.futures import ProcessPoolExecutor  # 7 ms that few refreshes need
+
+                pool = ProcessPoolExecutor(
+                    workers, initializer=_start_worker, initargs=(run.listing.thread_paths(),)
+                )
             with index.write(wait):
                 run.batch(pool)
+        run.close(wait)
+    except sqlite3.DatabaseError as error:
+        raise explained(index.path, error) or error from error
     finally:
         if collecting:
             gc.enable()
         if pool is not None:
             pool.shutdown(cancel_futures=True)
-    run.close(wait)
     return run.result(time.monotonic() - began)
 
 
@@ -183,7 +194,12 @@ class _Run:
         found = []
         for file in self.listing.newest_first():
             row = stored.get(file.name)
-            same = row and row.read and row[2] == file.path and row[4:7] == (file.size, file.mtime_ns, file.inode)
+            same = (
+                row
+                and row.read
+                and row[2] == file.path
+                and row[4:7] == (file.size, file.mtime_ns, file.inode)
+            )
             if not same and file.name not in self._skip:
                 found.append((file, row))
         return found
@@ -196,7 +212,7 @@ class _Run:
             for name, row in stored.items()
             if name not in self.listing.files
             and (row.home in self.listing.read or row.home not in homes)
-            and (row.home not in homes or not os.path.isfile(row.path))
+            and (row.home not in homes or not Path(row.path).is_file())
         ]
 
     # -- one transaction --------------------------------------------------------------------------------
@@ -227,7 +243,8 @@ class _Run:
                 for name in schema.INDICES:
                     sql.execute(f"DROP INDEX IF EXISTS {name}")
         taken = 0
-        jobs = list(_until(self._jobs(todo, self._stored()), BATCH_BYTES))
+        limit = BATCH_BYTES if pool is None else 4 * BATCH_BYTES  # workers idle at a batch's end
+        jobs = list(_until(self._jobs(todo, self._stored()), limit))
         for job, done in self._read(jobs, pool):
             self._take(writer, job, done)
             taken += 1
@@ -276,7 +293,9 @@ class _Run:
         for name in anew:
             writer.forget(stored[name].id)
         listed = {file.name for file, _ in todo}
-        extra = [self.listing.files[name] for name in anew if name not in listed and name in self.listing.files]
+        extra = [
+            self.listing.files[name] for name in anew if name not in listed and name in self.listing.files
+        ]
         files = sorted([file for file, _ in todo] + extra, key=lambda file: (-file.mtime_ns, file.name))
         again = self._stored()
         return [(file, again.get(file.name)) for file in files]
@@ -308,7 +327,10 @@ class _Run:
             fresh = file.compressed or not row.read
             state = b""
             if not fresh:
-                state = self.index.sql.execute("SELECT state FROM files WHERE id = ?", (row.id,)).fetchone()[0] or b""
+                state = (
+                    self.index.sql.execute("SELECT state FROM files WHERE id = ?", (row.id,)).fetchone()[0]
+                    or b""
+                )
             offset = 0 if fresh else row.offset
             yield _Job(row.id, file, offset, state), file.size - offset
 
@@ -323,9 +345,11 @@ class _Run:
             return
         # long logs first, so that no worker is left with one at the end
         order = sorted(jobs, key=lambda job: job.offset - job.file.size)
-        packed = pool.map(_count_packed, [msgspec.msgpack.encode(job) for job in order])
-        for job, answer in zip(order, packed, strict=True):
-            yield job, msgspec.msgpack.decode(answer, type=_Done)
+        waiting = {pool.submit(_count_packed, msgspec.msgpack.encode(job)): job for job in order}
+        from concurrent.futures import as_completed
+
+        for answer in as_completed(waiting):
+            yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=_Done)
 
     def _take(self, writer: Writer, job: _Job, done: _Done) -> None:
         if done.counted is None:
@@ -338,7 +362,9 @@ class _Run:
             self.done.read_files += 1
             self.done.read_bytes += max(0, job.file.size - job.offset)
         if self.progress and self._total:
-            self.progress(Progress(self.done.read_files, self._total[0], self.done.read_bytes, self._total[1]))
+            self.progress(
+                Progress(self.done.read_files, self._total[0], self.done.read_bytes, self._total[1])
+            )
 
     # -- what belongs to the whole ----------------------------------------------------------------------
 
@@ -347,7 +373,9 @@ class _Run:
         sql = writer.sql
         if self.index.get("zone") not in (None, self.zone_name):
             rows = sql.execute("SELECT id, time_ms FROM calls").fetchall()
-            sql.executemany("UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows])
+            sql.executemany(
+                "UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows]
+            )
             self.index.put("rollups", "stale")
             self.bulk = True
         if self.index.get("prices") not in (None, self.marks["prices"]):
@@ -446,7 +474,7 @@ def _count(job: _Job, family: Family) -> _Done:
     """Read one log; the size and time kept with its cursor are those from before the reading."""
     file = job.file
     try:
-        stat = os.stat(file.path)
+        stat = Path(file.path).stat()
         file = msgspec.structs.replace(file, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
         if file.provider == "codex":
             counted = count_rollout(file, job.offset, job.state, family)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -40,7 +41,9 @@ class Writer:
         self.new_threads = self.forgot = False
         self._names: dict[str, int] = {}
         self._projects: dict[str, int] = {}
-        self._settings: dict[tuple[str | None, ...], tuple[int, int | None, int | None, int | None, int, int | None]] = {}
+        self._settings: dict[
+            tuple[str | None, ...], tuple[int, int | None, int | None, int | None, int, int | None]
+        ] = {}
         self._threads: dict[str, tuple[int, str, str | None, int | None]] = {}
         rows = sql.execute("SELECT provider, model, tier, rates FROM rates")
         self.prices = Prices({(p, m, t): _RATES.decode(blob) for p, m, t, blob in rows})
@@ -201,7 +204,7 @@ class Writer:
                 self._settle(file_id, file.name, call, row)
         self.touched.update((row[5], row[4]) for row in rows)
 
-    def _settle(self, file_id: int, name: str, call: Call, row: tuple[object, ...]) -> None:
+    def _settle(self, file_id: int, name: str, call: Call, row: tuple[Any, ...]) -> None:
         """Decide between this row and the one stored under the same uid."""
         stored = self.sql.execute(
             "SELECT c.file_id, c.recovered, c.thread_id, c.day, c.output, f.name, f.thread FROM calls c"
@@ -223,7 +226,7 @@ class Writer:
         row = self.sql.execute("SELECT thread FROM files WHERE id = ?", (file_id,)).fetchone()
         return (row[0] if row else None) or call.thread_id
 
-    def _row(self, file_id: int, provider: str, call: Call) -> tuple[object, ...]:
+    def _row(self, file_id: int, provider: str, call: Call) -> tuple[Any, ...]:
         key = (call.thread_id, call.model, call.effort, call.service_tier, call.cwd)
         known = self._settings.get(key)
         if known is None:
@@ -238,7 +241,13 @@ class Writer:
         )  # fmt: skip
 
     def _look_up(
-        self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
+        self,
+        provider: str,
+        thread: str,
+        model: str | None,
+        effort: str | None,
+        tier: str | None,
+        cwd: str | None,
     ) -> tuple[int, int | None, int | None, int | None, int, int | None]:
         """The ids of a call's thread, model, effort, tier, project and folder: the same for most of a thread."""
         thread_id, _, home, project = self._thread(thread, provider)

@@ -15,6 +15,7 @@ _STEP_MS = 900_000  # zone offsets change at quarters of an hour
 
 def zone_of(name: str | None) -> tuple[str, tzinfo]:
     """(name, zone) for an IANA name, or the machine's own zone for None. Raises BadInput."""
+    own = name is None
     if name is None:
         name = os.environ.get("TZ", "").lstrip(":") or _machine_zone()
     if name in ("UTC", "Etc/UTC", "Z"):
@@ -22,7 +23,7 @@ def zone_of(name: str | None) -> tuple[str, tzinfo]:
     try:
         return name, ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        if name.startswith("local") or os.environ.get("TZ"):
+        if own or name.startswith("local"):
             offset = datetime.now().astimezone().utcoffset() or timedelta(0)
             return f"local{offset}", timezone(offset)
         raise BadInput(f"Unknown time zone {name!r}; use a name such as Europe/Berlin.") from None

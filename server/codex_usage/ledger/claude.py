@@ -7,8 +7,6 @@ exactly the billed requests of the recorded ledger.
 
 from __future__ import annotations
 
-import os.path
-
 import msgspec
 
 from codex_usage.ledger.uid import response_uid
@@ -115,7 +113,7 @@ class _Ledger:
             self.out.calls[at] = call
 
     def _agent(self) -> str | None:
-        name = os.path.basename(self.file.name)
+        name = self.file.name
         return name.removesuffix(".jsonl") if name.startswith("agent-") else None
 
     def _thread_id(self, line: ClaudeLine) -> str:

@@ -64,9 +64,9 @@ class TranscriptDecoder:
         at = 0
         while at < end:
             stop = find(10, at, end)
-            if find(b'"usage":{', at, stop) >= 0:
-                self._line(buffer, at, stop, base)
-            elif find(b'"type":"user"', at, stop) >= 0 and find(b'"tool_use_id"', at, stop) < 0:
+            if find(b'"usage":{', at, stop) >= 0 or (
+                find(b'"type":"user"', at, stop) >= 0 and find(b'"tool_use_id"', at, stop) < 0
+            ):
                 self._line(buffer, at, stop, base)
             elif stop > at and buffer[at] != 123 and not buffer[at:stop].isspace():
                 self.sink.skip("bad_json")

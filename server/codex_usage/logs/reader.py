@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -60,7 +61,7 @@ class _Source(Protocol):
 
 
 def _open(path: str, offset: int) -> io.BufferedIOBase | io.RawIOBase:
-    raw = open(path, "rb", buffering=0)
+    raw = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by whoever reads it
     if path.endswith(".zst"):
         import zstandard
 
@@ -87,9 +88,13 @@ def _fill(source: _Source, buffer: bytearray, held: int) -> int:
             raise BrokenLog(str(broken)) from broken
 
 
+_spare = threading.local()
+
+
 def _blocks(source: _Source, base: int) -> Generator[Block | LongLine | LastLine, None, bool]:
     """True in the end when there were lines and the last one had its newline."""
-    buffer = bytearray(CHUNK)
+    # one buffer serves a thread's logs one after the other: making one costs as much as reading a log
+    buffer: bytearray = _spare.__dict__.pop("buffer", None) or bytearray(CHUNK)
     held = 0
     while True:
         if held == len(buffer) - _SLACK:
@@ -124,6 +129,8 @@ def _blocks(source: _Source, base: int) -> Generator[Block | LongLine | LastLine
         base += cut
     if held:
         yield LastLine(buffer[:held], base)
+    if len(buffer) == CHUNK:
+        _spare.buffer = buffer
     return not held and base > 0
 
 

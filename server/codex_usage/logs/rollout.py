@@ -94,12 +94,14 @@ def tokens(usage: shapes.Usage | None) -> Tokens:
     """A usage object as token classes; absent numbers are zero."""
     if usage is None:
         return Tokens()
-    return Tokens(
-        usage.input_tokens or 0,
-        usage.cached_input_tokens or 0,
-        usage.cache_write_input_tokens or 0,
-        usage.output_tokens or 0,
-        usage.reasoning_output_tokens or 0,
+    return Tokens.of(
+        (
+            usage.input_tokens or 0,
+            usage.cached_input_tokens or 0,
+            usage.cache_write_input_tokens or 0,
+            usage.output_tokens or 0,
+            usage.reasoning_output_tokens or 0,
+        )
     )
 
 
@@ -186,7 +188,7 @@ class RolloutDecoder:
 
     # -- the loop over lines; the only code that runs for every line ------------------------------------
 
-    def _block(self, block: Block) -> None:
+    def _block(self, block: Block) -> None:  # noqa: C901 - flat, as a call per line would cost more
         """Step over the lines of a block; its locals spare attribute look-ups for every line."""
         buffer, end, _ = block
         self._buffer, self._base = buffer, block.base
@@ -230,7 +232,8 @@ class RolloutDecoder:
                 letter = buffer[kind + 30]
                 # t: token_count, task_, turn_, thread_; u: user_message; e: entered_, exited_review_mode
                 if letter == 116 or letter == 117 or letter == 101:
-                    self._flush(own_at, input_at, letter_in)
+                    if own_at > self._own_at or input_at > self._input_at:
+                        self._flush(own_at, input_at, letter_in)
                     self._event(at, stop, kind + 30)
                     own_open = self.state.own_open
             elif letter == 119 and starts(b'"type":"world_state"', kind - 8):
@@ -434,12 +437,13 @@ class RolloutDecoder:
 
     def _compacted(self, at: int, stop: int) -> None:
         """Never decoded: compacted lines are a quarter of all bytes and hold whole conversations."""
-        key = b'"compaction_response_id":"'
+        key = b'"compaction_response_id":'
         found = self._buffer.rfind(key, max(at, stop - (16 << 10)), stop)
         response = None
         if found >= 0:
-            begin = found + len(key)
-            response = bytes(self._buffer[begin : self._buffer.find(b'"', begin, stop)]).decode("utf-8", "replace")
+            value = bytes(self._buffer[found + len(key) : stop]).lstrip()
+            if value.startswith(b'"'):
+                response = value[1 : value.find(b'"', 1)].decode("utf-8", "replace")
         self.sink.compacted(response)
 
     def _odd(self, at: int, stop: int) -> None:
@@ -448,7 +452,7 @@ class RolloutDecoder:
             at += 3
         text = self._buffer[at:stop].strip()
         if not text:
-            return
+            return None
         try:
             line = _ANY.decode(text)
         except msgspec.ValidationError:
@@ -476,14 +480,18 @@ class RolloutDecoder:
         """A response item in an unusual layout: only its direction and time matter."""
         self._settle()
         state = self.state
-        assistant = name == "message" and b'"assistant"' in bytes(line.payload)[:400].replace(b" ", b"")
-        if assistant or name in ("reasoning", "function_call", "custom_tool_call", "local_shell_call"):
+        name = name or "m"
+        if name == "message":
+            own = b'"assistant"' in bytes(line.payload)[:400]
+        else:  # as in _item
+            own = name[0] in "rlw" or (name[0] in "fc" and not name.endswith("_output"))
+        if own:
             if not state.own_open:
                 self._open()
             state.own_ms = iso_ms(line.timestamp)
             state.own_last = True
         else:
-            state.input_ms, state.input_kind = iso_ms(line.timestamp), (name or "m")[0]
+            state.input_ms, state.input_kind = iso_ms(line.timestamp), name[0]
             state.own_last = False
         state.items = True
 

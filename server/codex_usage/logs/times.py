@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@lru_cache(maxsize=1 << 14)
-def _minute_ms(minute: bytes) -> int:
-    moment = datetime.strptime(minute.decode("ascii"), "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+@lru_cache(maxsize=4096)
+def _day_ms(day: bytes) -> int:
+    return (date.fromisoformat(day.decode("ascii")).toordinal() - _EPOCH.toordinal()) * 86_400_000
 
 
 def stamp_ms(line: bytearray, at: int) -> int:
@@ -19,7 +18,8 @@ def stamp_ms(line: bytearray, at: int) -> int:
     text = bytes(line[at : at + 24])
     if text[23:] != b"Z":
         raise ValueError("not a stamp")
-    return _minute_ms(text[:16]) + int(text[17:19]) * 1000 + int(text[20:23])
+    clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+    return _day_ms(text[:10]) + clock * 1000 + int(text[20:23])
 
 
 def iso_ms(text: str | None) -> int | None:

@@ -17,20 +17,28 @@ class Tokens(NamedTuple):
     output: int = 0
     reasoning: int = 0
 
+    @staticmethod
+    def of(values: tuple[int, int, int, int, int]) -> Tokens:
+        """The same as Tokens(*values), at a third of the time: a million calls pass here."""
+        return tuple.__new__(Tokens, values)
+
     def plus(self, other: Tokens) -> Tokens:
         """Sum per class."""
         a, b = self, other
-        return Tokens(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
+        return Tokens.of((a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]))
 
     def minus(self, other: Tokens) -> Tokens:
         """Difference per class; may be negative."""
         a, b = self, other
-        return Tokens(a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3], a[4] - b[4])
+        return Tokens.of((a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3], a[4] - b[4]))
 
     @property
     def is_zero(self) -> bool:
         """True when no class counts anything."""
-        return not any(self)
+        return self == _NOTHING
+
+
+_NOTHING = Tokens()
 
 
 class Origin(NamedTuple):
