@@ -21,9 +21,13 @@ def many(home: Path, what: str, count: int) -> dict[str, int]:
     """What tests.support.many says of a home."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.support.many", str(home), what, str(count)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
-        timeout=100, encoding="utf-8",
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        encoding="utf-8",
+    )
     assert run.returncode == 0, run.stderr
     found: dict[str, int] = json.loads(run.stdout)
     return found

@@ -27,9 +27,13 @@ VERSIONS = ["0.36.0", "0.58.0", "0.98.0", "0.130.0", "0.147.0", "0.169.0"]
 def event(info: bytes) -> bytes:
     """A token_count line with any bytes as its info."""
     return (
-        b'{"timestamp":"' + stamp(NOON).encode() + b'","type":"event_msg","payload":{"type":"token_count",'
-        + b'"info":' + info + b',"rate_limits":null}}'
-    )  # fmt: skip
+        b'{"timestamp":"'
+        + stamp(NOON).encode()
+        + b'","type":"event_msg","payload":{"type":"token_count",'
+        + b'"info":'
+        + info
+        + b',"rate_limits":null}}'
+    )
 
 
 def usage(numbers: bytes) -> bytes:
@@ -127,11 +131,18 @@ def test_an_unusual_layout_costs_nothing(tmp_path: Path, version: str, change: A
 
 
 WEIRD: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.integers(-5, 5), st.text(max_size=5),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-5, 5),
+    st.text(max_size=5),
     st.sampled_from([2**63, -(2**63) - 1, 10**30, 1e300, 1.0]),
     st.sampled_from(["\x00", "z" * 5000, "2026-13-45", "0001-01-01T00:00:00+23:59", uuid7(0)]),
-    st.just([]), st.just({}), st.just([[1]]), st.just({"type": {"type": 1}}),
-)  # fmt: skip
+    st.just([]),
+    st.just({}),
+    st.just([[1]]),
+    st.just({"type": {"type": 1}}),
+)
 
 
 def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -231,9 +242,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def peak_memory(home: Path) -> int:
     """The most memory that indexing a home took, in a process of its own."""
     run = subprocess.run(
-        [sys.executable, "-c", PROBE, str(home)], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=100, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", PROBE, str(home)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=100,
+        check=True,
+    )
     return int(run.stdout)
 
 

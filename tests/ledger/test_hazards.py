@@ -26,10 +26,14 @@ def test_h1_a_count_repeated_after_an_error_is_no_call(tmp_path: Path, version: 
 def test_h1_a_repetition_without_rate_limits_is_no_call(tmp_path: Path) -> None:
     """Behind an API key there are no limits to tell, and `rate_limits` is null."""
     log = Rollout("0.169.0", limits={}).turn().call(input=100, output=7)
-    log.event("token_count", info={
-        "total_token_usage": {"input_tokens": 100, "output_tokens": 7},
-        "last_token_usage": {"input_tokens": 100, "output_tokens": 7},
-    }, rate_limits=None)  # fmt: skip
+    log.event(
+        "token_count",
+        info={
+            "total_token_usage": {"input_tokens": 100, "output_tokens": 7},
+            "last_token_usage": {"input_tokens": 100, "output_tokens": 7},
+        },
+        rate_limits=None,
+    )
     assert numbers(calls_of(tmp_path, log)) == [(100, 7)]
 
 

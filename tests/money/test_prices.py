@@ -118,13 +118,26 @@ def test_the_source_of_the_prices_has_a_name() -> None:
 
 MODELS = {
     "codex": [
-        "gpt-5.5", "gpt-5", "gpt-5-codex", "gpt-5.1-codex-mini", "gpt-5.2-codex", "gpt-5.4", "gpt-5.6-sol",
-        "gpt-5.6-luna", "gpt-6-sol", "o3", "gpt-5.5-cyber",
+        "gpt-5.5",
+        "gpt-5",
+        "gpt-5-codex",
+        "gpt-5.1-codex-mini",
+        "gpt-5.2-codex",
+        "gpt-5.4",
+        "gpt-5.6-sol",
+        "gpt-5.6-luna",
+        "gpt-6-sol",
+        "o3",
+        "gpt-5.5-cyber",
     ],
     "claude": [
-        "claude-opus-5-5", "claude-sonnet-4-5", "claude-sonnet-4-6", "claude-opus-4-6", "claude-haiku-4-5",
+        "claude-opus-5-5",
+        "claude-sonnet-4-5",
+        "claude-sonnet-4-6",
+        "claude-opus-4-6",
+        "claude-haiku-4-5",
     ],
-}  # fmt: skip
+}
 
 
 @given(
@@ -146,10 +159,12 @@ def test_every_price_is_that_of_genai_prices(
         input_tokens=tokens.input, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output
     )
     theirs = calc_price(
-        usage, name, provider_id="openai" if provider == "codex" else "anthropic",
+        usage,
+        name,
+        provider_id="openai" if provider == "codex" else "anthropic",
         genai_request_timestamp=datetime.fromtimestamp(at / 1000, UTC),
         price_context={"service_tier": tier} if tier else None,
-    )  # fmt: skip
+    )
     assert dollars(name, tokens, provider=provider, tier=tier, at=at) == pytest.approx(
         theirs.total_price, abs=Decimal("1e-9")
     )

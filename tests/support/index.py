@@ -64,9 +64,11 @@ def clean_build(places: Places) -> Snapshot:
 def snapshot(index: Index) -> Snapshot:
     """Everything stored, with names instead of row ids and in a fixed order."""
     own = {
-        "thread_id": _THREAD, "file_id": _FILE, "project_id": _PROJECT,
+        "thread_id": _THREAD,
+        "file_id": _FILE,
+        "project_id": _PROJECT,
         **{f"{name}_id": _NAME.replace("{1}", name) for name in ("model", "effort", "tier", "cwd")},
-    }  # fmt: skip
+    }
     tables = ("calls", "turns", "windows", "reviews", "threads", "thread_days", "days", "files")
     picture: Snapshot = {}
     for table in tables:

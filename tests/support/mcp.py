@@ -23,9 +23,12 @@ class Server:
 
     def __init__(self, env: Mapping[str, str], *, greet: bool = True) -> None:
         self.process = subprocess.Popen(
-            [COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **env},
-        )  # fmt: skip
+        )
         self.strange: list[bytes] = []
         self.number = 0
         self.errors = b""

@@ -86,10 +86,17 @@ def asking(
 def sums_of(sums: Any) -> tuple[int, ...]:
     """What must add up, from an answer's sums: tokens to the last one, money to the cent (rows are rounded)."""
     return (
-        sums.calls, sums.turns, sums.input_tokens, sums.cached_input_tokens, sums.uncached_input_tokens,
-        sums.output_tokens, sums.reasoning_output_tokens, sums.total_tokens, sums.unpriced_calls,
+        sums.calls,
+        sums.turns,
+        sums.input_tokens,
+        sums.cached_input_tokens,
+        sums.uncached_input_tokens,
+        sums.output_tokens,
+        sums.reasoning_output_tokens,
+        sums.total_tokens,
+        sums.unpriced_calls,
         sums.compactions,
-    )  # fmt: skip
+    )
 
 
 def dollars(parts: Iterable[Any]) -> float:

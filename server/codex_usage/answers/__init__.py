@@ -9,9 +9,9 @@ from codex_usage.answers.results import (
     Coverage,
     Session,
     Status,
-    Sums,
     Summary,
     SummaryRow,
+    Sums,
     ThreadLine,
     Threads,
 )

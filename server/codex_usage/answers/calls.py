@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from codex_usage.answers.context import Context, check_filters, iso, sums, usd
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import CallLine, Calls
-from codex_usage.index import CallRow, Filters, queries
+from codex_usage.index import CallRow, Filters, Scope, queries
 from codex_usage.model import ORIGINS, BadInput
 
 CALL_ORDERS = ("cost", "tokens", "input", "uncached", "output", "recent", "oldest", "duration")
@@ -40,7 +40,9 @@ def calls(
             rest_calls=rest,
             coverage=context.coverage(),
             data_quality=context.quality(),
-            next=f"usage_summary with thread={rows[0].thread[-8:]} by=day" if rows else "usage_calls with period=all",
+            next=f"usage_summary with thread={rows[0].thread[-8:]} by=day"
+            if rows
+            else "usage_calls with period=all",
             cursor=str(offset + limit) if rest else None,
         )
 
@@ -50,10 +52,14 @@ def call_rows(rows: list[CallRow]) -> list[CallLine]:
     return [CallLine(**_fields(row)) for row in rows]
 
 
-def export_rows(context: Context, period: Period, filters: Filters | None = None) -> Iterator[dict[str, Any]]:
-    """Every call of a period, oldest first, as plain dictionaries with CallLine's names."""
-    filters = check_filters(context.index, filters or Filters())
-    scope = context.scope(period)
+def export_rows(
+    context: Context, period: Period, filters: Filters | None = None
+) -> Generator[dict[str, Any], None, None]:
+    """Every call of a period, oldest first, as plain dictionaries with CallLine's names. Raises BadInput at once."""
+    return _export(context, context.scope(period), check_filters(context.index, filters or Filters()))
+
+
+def _export(context: Context, scope: Scope, filters: Filters) -> Generator[dict[str, Any], None, None]:
     with context.index.snapshot():
         for row in queries.each_call(context.index, scope, filters):
             yield _fields(row)

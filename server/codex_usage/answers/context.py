@@ -12,6 +12,7 @@ from codex_usage.answers.results import Coverage, PeriodInfo, Sums
 from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, ThreadRow, coverage, queries
 from codex_usage.index.zones import zone_of
 from codex_usage.model import BadInput
+from codex_usage.model.words import many
 
 _PROVIDERS = ("codex", "claude")
 
@@ -74,7 +75,9 @@ class Context:
         return "; ".join(parts)
 
 
-def make_context(index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None) -> Context:
+def make_context(
+    index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None
+) -> Context:
     """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ)."""
     name, value = zone_of(zone or os.environ.get("CODEX_USAGE_TZ"))
     return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed())
@@ -113,11 +116,6 @@ def sums(row: GroupRow | ThreadRow, threads: int | None = None) -> Sums:
         unpriced_calls=unpriced,
         compactions=row.compactions,
     )
-
-
-def many(number: int, noun: str) -> str:
-    """A number with its noun: 1 call, 1,234 calls."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def share(part: GroupRow | ThreadRow, total: GroupRow) -> float | None:

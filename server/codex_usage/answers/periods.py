@@ -66,7 +66,9 @@ def parse_period(
             raise BadInput("Give either a period or since/until, not both.")
         return _since_until(since, until, zone)
     asked = (text or "last_7_days").strip()
-    text = asked.lower().replace("-days", "_days").replace(" ", "_")
+    text = asked.lower().replace(" ", "_")
+    if text[:1].isalpha():
+        text = text.replace("-", "_")
     today = now.astimezone(zone).date()
     if text == "all":
         return Period("all", None, None, None, None)
@@ -150,7 +152,9 @@ def _bound(text: str | None, zone: tzinfo, is_end: bool) -> tuple[int | None, da
     except OverflowError:
         raise BadInput(f"{text!r} is out of range; {_MEND}.") from None
     except ValueError:
-        raise BadInput(f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30.") from None
+        raise BadInput(
+            f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30."
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return int(moment.timestamp() * 1000) + (1 if is_end else 0), None

@@ -23,6 +23,7 @@ def session(context: Context, thread: str) -> Session:
         models = queries.groups(index, ("model",), scope, filters)
         turns = queries.turn_stats(index, uuid)
         children = [_relative(context, *found) for found in queries.children(index, uuid)]
+        children.sort(key=lambda child: (-(child.cost_usd or 0), child.thread_id))
         known = [child.cost_usd for child in children if child.cost_usd is not None]
         own = usd(total.cost) if total.priced else None
         return Session(
@@ -47,7 +48,11 @@ def session(context: Context, thread: str) -> Session:
 def _relative(context: Context, uuid: str, role: str, link: str) -> Relative:
     total = queries.totals(context.index, Scope(), Filters(thread=uuid))
     return Relative(
-        thread_id=uuid, role=role, link=link, calls=total.calls, cost_usd=usd(total.cost) if total.priced else None
+        thread_id=uuid,
+        role=role,
+        link=link,
+        calls=total.calls,
+        cost_usd=usd(total.cost) if total.priced else None,
     )
 
 

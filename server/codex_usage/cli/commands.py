@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 from codex_usage import __version__
 from codex_usage.cli.options import Settings, filter_options, global_options, period_options
 from codex_usage.model import BadInput
+from codex_usage.model.words import many
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,7 +40,9 @@ class _Commands(click.Group):
         return found
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="codex-usage")
 @global_options
 @click.pass_context
@@ -50,6 +54,11 @@ def cli(context: click.Context) -> None:
 
 
 pass_settings = click.make_pass_decorator(Settings)
+
+
+def _example(words: str) -> str:
+    """The end of a command's help; \\b keeps its lines."""
+    return f"\b\nExample:\n  codex-usage {words}"
 
 
 def _show(settings: Settings, answer: BaseModel, show: str) -> None:
@@ -64,13 +73,15 @@ def _show(settings: Settings, answer: BaseModel, show: str) -> None:
 def _filters(options: dict[str, Any]) -> Any:
     from codex_usage.index import Filters
 
-    return Filters(**{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")})
+    return Filters(
+        **{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")}
+    )
 
 
 # -- set up ------------------------------------------------------------------------------------------------
 
 
-@cli.command()
+@cli.command(short_help="Install the skill and the MCP server into Codex.")
 @click.option("--uninstall", is_flag=True, help="Take the skill and the server out of Codex again.")
 @global_options
 @pass_settings
@@ -85,7 +96,11 @@ def setup(settings: Settings, uninstall: bool) -> None:
         steps = install.uninstall(home, skills_home=skills)
     else:
         steps = install.install(
-            home, skills_home=skills, server_command=install.server_command(), source=install.skill_source(), env=os.environ
+            home,
+            skills_home=skills,
+            server_command=install.server_command(),
+            source=install.skill_source(),
+            env=os.environ,
         )
     if not settings.as_json:
         for step in steps:
@@ -97,10 +112,12 @@ def setup(settings: Settings, uninstall: bool) -> None:
             done = settings.refresh(index, found, None, None)
             click.echo(f"✓ Read {done.files} logs in {done.seconds:.1f} s.")
     _doctor(settings)
-    click.echo('\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary')
+    click.echo(
+        "\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary"
+    )
 
 
-@cli.command()
+@cli.command(short_help="Check the installation.")
 @global_options
 @pass_settings
 def doctor(settings: Settings) -> None:
@@ -133,7 +150,7 @@ def _doctor(settings: Settings) -> bool:
     return all(check.ok is not False for check in found)
 
 
-@cli.command()
+@cli.command(short_help="See everything with made-up data.")
 @click.option("--own", is_flag=True, help="Show your own logs when there are any, made-up ones otherwise.")
 @global_options
 @pass_settings
@@ -148,6 +165,8 @@ def demo(settings: Settings, own: bool) -> None:
         return
     folder = usage_home() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
+    usage_home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "claude").mkdir(mode=0o700, parents=True)
     write_demo_home(folder / "codex", now=datetime.now(UTC))
     made_up = Settings(
         codex_homes=(str(folder / "codex"),), claude_homes=(str(folder / "claude"),),
@@ -157,7 +176,9 @@ def demo(settings: Settings, own: bool) -> None:
         click.echo(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
     _overview(made_up, "last_7_days")
     if not settings.as_json:
-        click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
+        click.echo(
+            f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …"
+        )
 
 
 def _overview(settings: Settings, period: str) -> bool:
@@ -179,15 +200,34 @@ def _overview(settings: Settings, period: str) -> bool:
 # -- ask ---------------------------------------------------------------------------------------------------
 
 
-@cli.command()
+@cli.command(epilog=_example("summary --period this_month --by project,model"))
 @period_options
-@click.option("--by", default="model", metavar="WORDS", help="Group by model, project, day, week, month, effort, tier, origin, provider, role, directory, thread; two with a comma.")
+@click.option(
+    "--by",
+    default="model",
+    show_default=True,
+    metavar="WORDS",
+    help="Group by model, project, day, week, month, effort, tier, origin, provider, role, directory,"
+    " thread; two with a comma.",
+)
 @filter_options
-@click.option("--limit", default=12, show_default=True, type=click.IntRange(0), help="Rows to show.")
+@click.option(
+    "--limit", default=12, show_default=True, type=click.IntRange(0), metavar="N", help="Rows to show."
+)
 @click.option("--no-compare", is_flag=True, help="Leave out the period before.")
 @global_options
 @pass_settings
-def summary(settings: Settings, period: str | None, since: str | None, until: str | None, by: str, limit: int, no_compare: bool, **options: Any) -> None:  # fmt: skip
+def summary(
+    settings: Settings,
+    /,
+    period: str | None,
+    since: str | None,
+    until: str | None,
+    by: str,
+    limit: int,
+    no_compare: bool,
+    **options: Any,
+) -> None:
     """What was spent, and on what."""
     from codex_usage import answers
 
@@ -200,14 +240,31 @@ def summary(settings: Settings, period: str | None, since: str | None, until: st
     _show(settings, answer, "show_summary")
 
 
-@cli.command()
+@cli.command(epilog=_example("threads --period last_30_days --project my-app"))
 @period_options
-@click.option("--order", default="cost", show_default=True, help="cost, tokens, calls, recent or output.")
+@click.option(
+    "--order",
+    default="cost",
+    show_default=True,
+    metavar="WORD",
+    help="cost, tokens, calls, recent or output.",
+)
 @filter_options
-@click.option("--limit", default=15, show_default=True, type=click.IntRange(1), help="Rows to show.")
+@click.option(
+    "--limit", default=15, show_default=True, type=click.IntRange(1), metavar="N", help="Rows to show."
+)
 @global_options
 @pass_settings
-def threads(settings: Settings, period: str | None, since: str | None, until: str | None, order: str, limit: int, **options: Any) -> None:  # fmt: skip
+def threads(
+    settings: Settings,
+    /,
+    period: str | None,
+    since: str | None,
+    until: str | None,
+    order: str,
+    limit: int,
+    **options: Any,
+) -> None:
     """The costliest threads of a period."""
     from codex_usage import answers
 
@@ -218,7 +275,7 @@ def threads(settings: Settings, period: str | None, since: str | None, until: st
     _show(settings, answer, "show_threads")
 
 
-@cli.command()
+@cli.command(epilog=_example("session 88672c34"), short_help="One thread as a whole.")
 @click.argument("thread")
 @global_options
 @pass_settings
@@ -231,14 +288,31 @@ def session(settings: Settings, thread: str) -> None:
     _show(settings, answer, "show_session")
 
 
-@cli.command()
+@cli.command(epilog=_example("calls --thread 88672c34 --order recent"))
 @period_options
-@click.option("--order", default="cost", show_default=True, help="cost, tokens, input, uncached, output, recent, oldest or duration.")
+@click.option(
+    "--order",
+    default="cost",
+    show_default=True,
+    metavar="WORD",
+    help="cost, tokens, input, uncached, output, recent, oldest or duration.",
+)
 @filter_options
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), metavar="N", help="Rows to show."
+)
 @global_options
 @pass_settings
-def calls(settings: Settings, period: str | None, since: str | None, until: str | None, order: str, limit: int, **options: Any) -> None:  # fmt: skip
+def calls(
+    settings: Settings,
+    /,
+    period: str | None,
+    since: str | None,
+    until: str | None,
+    order: str,
+    limit: int,
+    **options: Any,
+) -> None:
     """Single model calls, costliest first (alias: query)."""
     from codex_usage import answers
 
@@ -269,35 +343,52 @@ def status(settings: Settings) -> None:
 # -- take away ---------------------------------------------------------------------------------------------
 
 
-@cli.command()
+@cli.command(
+    epilog=_example("export --format csv --since 2026-11-01 -o november.csv"),
+    short_help="Every call as JSON or CSV.",
+)
 @click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of standard output.")
 @period_options
 @filter_options
 @global_options
 @pass_settings
-def export(settings: Settings, kind: str, output: str | None, period: str | None, since: str | None, until: str | None, **options: Any) -> None:  # fmt: skip
+def export(
+    settings: Settings,
+    /,
+    kind: str,
+    output: str | None,
+    period: str | None,
+    since: str | None,
+    until: str | None,
+    **options: Any,
+) -> None:
     """Every call as JSON or CSV (default: all of them, oldest first)."""
     from codex_usage import answers
     from codex_usage.present import write_csv, write_json
 
     whole = period or (None if since or until else "all")
-    with settings.asking(whole, since, until, whole=True) as context:
-        rows = answers.export_rows(context, context.period(whole, since, until), _filters(options))
-        out = sys.stdout
+    with (
+        settings.asking(whole, since, until, whole=True) as context,
+        closing(answers.export_rows(context, context.period(whole, since, until), _filters(options))) as rows,
+    ):
         try:
-            if output:
-                out = Path(output).open("w", encoding="utf-8", newline="")
-            count = write_json(rows, out) if kind == "json" else write_csv(rows, list(answers.CallLine.model_fields), out)
+            with (
+                Path(output).open("w", encoding="utf-8", newline="")
+                if output
+                else nullcontext(sys.stdout) as out
+            ):
+                count = (
+                    write_json(rows, out)
+                    if kind == "json"
+                    else write_csv(rows, list(answers.CallLine.model_fields), out)
+                )
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            raise BadInput(f"Cannot write {output}: {error.strerror}.") from error
-        finally:
-            if output and out is not sys.stdout:
-                out.close()
+            raise BadInput(f"Cannot write {output or 'the calls'}: {error.strerror}.") from error
     if output:
-        click.echo(f"{count} calls written to {output}")
+        click.echo(f"{many(count, 'call')} written to {output}")
 
 
 # -- the index ---------------------------------------------------------------------------------------------
@@ -319,7 +410,11 @@ def refresh(settings: Settings, quiet: bool) -> None:
         click.echo(json.dumps(asdict(done), indent=2))
     elif not quiet:
         size = done.read_bytes / 1e6
-        what = f"read {done.read_files} of {done.files} logs ({size:,.1f} MB)" if done.read_files else "nothing new"
+        what = (
+            f"read {min(done.read_files, done.files):,} of {many(done.files, 'log')} ({size:,.1f} MB)"
+            if done.read_files
+            else "nothing new"
+        )
         click.echo(f"{what} in {done.seconds:.2f} s")
         for problem in done.problems:
             click.echo(f"  {problem}", err=True)
@@ -335,7 +430,7 @@ def rebuild_index(settings: Settings) -> None:
     with settings.open() as (places, index):
         empty(index)
         done = settings.refresh(index, places, None, None)
-    click.echo(f"read {done.read_files} logs ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
+    click.echo(f"read {many(done.files, 'log')} ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
 
 
 @cli.command("clear-db")

@@ -18,6 +18,7 @@ from codex_usage.model import BadInput, Tokens
 
 DAYS = 45
 _WINDOW = 258_400  # 95 % of the nominal 272,000 tokens, as Codex 0.169 logs it
+_FULLEST = _WINDOW - 9_000
 _COMPACT_AT = 110_000
 _DAY = timedelta(days=1)
 _HEADER = {"originator": "codex-tui", "cli_version": "0.169.0", "model_provider": "openai"}
@@ -196,7 +197,7 @@ class _Thread:
             self._record(miss)
             grown = rng.randrange(300, 5200)
             self._tool(name, command, grown)
-            self.context += grown
+            self.context = min(self.context + grown, _FULLEST)
         self._token_count()
 
     def _tool(self, name: str, command: str, tokens: int) -> None:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codex_usage.homes import Places, find_places
-from codex_usage.model import IndexBusy, NoHome
+from codex_usage.model import BadInput, IndexBusy, NoHome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,9 @@ class Settings:
 
     def places(self) -> Places:
         """The homes to read and the index to use."""
+        for home in (*self.codex_homes, *self.claude_homes):
+            if not Path(home).expanduser().is_dir():
+                raise BadInput(f"{home} is not a folder; name a Codex home, such as ~/.codex.")
         return find_places(self.codex_homes, self.claude_homes, self.db)
 
     @contextmanager
@@ -55,7 +59,9 @@ class Settings:
             yield places, index
 
     @contextmanager
-    def asking(self, period: str | None, since: str | None = None, until: str | None = None, whole: bool = False) -> Iterator[Context]:
+    def asking(
+        self, period: str | None, since: str | None = None, until: str | None = None, whole: bool = False
+    ) -> Iterator[Context]:
         """A context for a question about a period, after a bounded refresh; `whole` waits for everything."""
         from codex_usage.answers import make_context
 
@@ -136,12 +142,42 @@ def _merge(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 
 _GLOBAL: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--codex-home",), {"multiple": True, "metavar": "DIR", "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable.", "callback": _merge("codex_homes")}),
-    (("--claude-home",), {"multiple": True, "metavar": "DIR", "help": "A Claude Code home; repeatable.", "callback": _merge("claude_homes")}),
-    (("--db",), {"metavar": "FILE", "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage).", "callback": _merge("db")}),
-    (("--tz",), {"metavar": "ZONE", "help": "Time zone of days, such as Europe/Berlin (default: this machine's).", "callback": _merge("tz")}),
+    (
+        ("--codex-home",),
+        {
+            "multiple": True,
+            "metavar": "DIR",
+            "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable.",
+            "callback": _merge("codex_homes"),
+        },
+    ),
+    (
+        ("--claude-home",),
+        {
+            "multiple": True,
+            "metavar": "DIR",
+            "help": "A Claude Code home; repeatable.",
+            "callback": _merge("claude_homes"),
+        },
+    ),
+    (
+        ("--db",),
+        {
+            "metavar": "FILE",
+            "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage).",
+            "callback": _merge("db"),
+        },
+    ),
+    (
+        ("--tz",),
+        {
+            "metavar": "ZONE",
+            "help": "Time zone of days, such as Europe/Berlin (default: this machine's).",
+            "callback": _merge("tz"),
+        },
+    ),
     (("--json", "as_json"), {"is_flag": True, "help": "Print JSON.", "callback": _merge("as_json")}),
-)  # fmt: skip
+)
 
 
 def global_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -156,8 +192,12 @@ def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--until", metavar="DATE", help="Last day (inclusive) or ISO time."),
         click.option("--since", metavar="DATE", help="First day or ISO time."),
-        click.option("--period", metavar="PERIOD", help="today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …"),
-    ):  # fmt: skip
+        click.option(
+            "--period",
+            metavar="PERIOD",
+            help="today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …",
+        ),
+    ):
         command = option(command)
     return command
 
@@ -166,8 +206,12 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--model, --project, --effort, --provider, --origin and --thread."""
     for option in (
         click.option("--thread", metavar="ID", help="Only this thread (id, last 8 characters, or name)."),
-        click.option("--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"),
-        click.option("--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."),
+        click.option(
+            "--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"
+        ),
+        click.option(
+            "--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."
+        ),
         click.option("--effort", metavar="NAME", help="Only this reasoning effort."),
         click.option("--project", metavar="NAME", help="Only this project."),
         click.option("--model", metavar="NAME", help="Only this model."),

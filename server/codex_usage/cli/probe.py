@@ -69,7 +69,7 @@ def _result(lines: _Lines, number: int, deadline: float) -> dict[str, Any]:
 @contextmanager
 def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[IO[bytes], _Lines]]:
     try:
-        process = subprocess.Popen(  # noqa: S603 - the command that the user's own config.toml names
+        process = subprocess.Popen(
             list(command),
             env=dict(environment),
             stdin=subprocess.PIPE,

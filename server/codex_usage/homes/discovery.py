@@ -99,10 +99,7 @@ def _add(listing: Listing, entry: os.DirEntry[str], provider: str, home: str, ar
         return  # moved away between the listing and the look: the next refresh sees where it went
     name = entry.name.removesuffix(".zst")
     ids = _UUID.findall(name)
-    if provider == "codex":
-        thread_id = ids[0] if ids else None
-    else:
-        thread_id = name.removesuffix(".jsonl")
+    thread_id = name.removesuffix(".jsonl") if provider == "claude" else next(iter(ids), None)
     file = LogFile(
         name, entry.path, provider, home, stat.st_size, stat.st_mtime_ns, stat.st_ino, thread_id, archived
     )

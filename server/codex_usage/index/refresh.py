@@ -27,7 +27,7 @@ from codex_usage.index.zones import Days, zone_of
 from codex_usage.ledger import Family, count_rollout, count_transcript, growth_of
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.model import Counted, LogFile
-from codex_usage.money import price_source
+from codex_usage.money import load_prices, price_source
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -348,6 +348,7 @@ class _Run:
         waiting = {pool.submit(_count_packed, msgspec.msgpack.encode(job)): job for job in order}
         from concurrent.futures import as_completed
 
+        load_prices()  # while the workers read: it takes longer than the first log
         for answer in as_completed(waiting):
             yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=_Done)
 

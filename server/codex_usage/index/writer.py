@@ -55,8 +55,7 @@ class Writer:
         if counted.thread is not None:
             self._put_thread(file.name, counted.thread)
         self._put_calls(file_id, file, counted.calls)
-        for turn in counted.turns:
-            self._put_turn(file_id, file.provider, turn)
+        self._put_turns(file_id, file.provider, counted.turns)
         self.sql.executemany(
             "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -106,7 +105,8 @@ class Writer:
         for table in ("calls", "turns", "windows", "reviews", "depends"):
             self.sql.execute(f"DELETE FROM {table} WHERE file_id = ?", (file_id,))
         self.sql.execute(
-            "UPDATE files SET offset = 0, head = NULL, tail = NULL, state = NULL, read = 0, skipped = NULL WHERE id = ?",
+            "UPDATE files SET offset = 0, head = NULL, tail = NULL, state = NULL, read = 0, skipped = NULL"
+            " WHERE id = ?",
             (file_id,),
         )
 
@@ -155,8 +155,8 @@ class Writer:
             known = self._threads[uuid] = row
         return known
 
-    def _put_turn(self, file_id: int, provider: str, turn: Turn) -> None:
-        self.sql.execute(
+    def _put_turns(self, file_id: int, provider: str, turns: list[Turn]) -> None:
+        self.sql.executemany(
             "INSERT INTO turns (file_id, key, thread_id, started_ms, ended_ms, duration_ms, first_token_ms, outcome,"
             " trigger, parent_key, root_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, key) DO"
             " UPDATE SET started_ms = coalesce(excluded.started_ms, started_ms),"
@@ -164,10 +164,13 @@ class Writer:
             " duration_ms = coalesce(excluded.duration_ms, duration_ms),"
             " first_token_ms = coalesce(excluded.first_token_ms, first_token_ms),"
             " outcome = coalesce(excluded.outcome, outcome)",
-            (
-                file_id, turn.key, self._thread(turn.thread_id, provider)[0], turn.started_ms, turn.ended_ms,
-                turn.duration_ms, turn.first_token_ms, turn.outcome, turn.trigger, turn.parent_key, turn.root_key,
-            ),
+            [
+                (
+                    file_id, turn.key, self._thread(turn.thread_id, provider)[0], turn.started_ms, turn.ended_ms,
+                    turn.duration_ms, turn.first_token_ms, turn.outcome, turn.trigger, turn.parent_key, turn.root_key,
+                )
+                for turn in turns
+            ],
         )  # fmt: skip
 
     def _name(self, text: str | None) -> int | None:

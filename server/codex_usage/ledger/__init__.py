@@ -1,4 +1,4 @@
-"""Counts every billed call of a log exactly once: log files in, `Counted` rows out. See docs/explanation/counting.md."""
+"""Counts every billed call of a log exactly once: logs in, `Counted` rows out (docs/explanation/counting.md)."""
 
 from codex_usage.ledger.claude import count_transcript
 from codex_usage.ledger.codex import count_rollout

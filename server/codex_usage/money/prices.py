@@ -111,6 +111,13 @@ class Prices:
         return rates[0]
 
 
+def load_prices() -> None:
+    """Import the price data ahead of its first use."""
+    import genai_prices.data_snapshot
+
+    genai_prices.data_snapshot.get_snapshot()
+
+
 def _look_up(provider: str, model: str, tier: str) -> list[Rate]:
     """All dated prices of a model; empty when genai-prices does not know it."""
     from genai_prices.data_snapshot import get_snapshot

@@ -1,8 +1,7 @@
 """Answers for a model: one line of minified JSON, rows as columns and rows, nothing said twice.
 
-A model pays for every token, so ids are short, zeros and unknowns are left out of sums, and times end at the
-minute. `detail="full"` gives every column. The text never exceeds MOST_BYTES: rows are dropped from the end,
-and a cursor says where to go on.
+A model pays for every token, so ids are short, zeros and unknowns are left out of sums, long names are cut, and
+times end at the minute. `detail="full"` gives every column.
 """
 
 from __future__ import annotations
@@ -30,20 +29,28 @@ _SUM_COLUMNS: dict[str, Callable[[Sums], Any]] = {
     "unpriced_calls": lambda s: s.unpriced_calls,
     "compactions": lambda s: s.compactions,
 }
+_MOST_PARTS = 40
 _CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_tokens")
-_THREAD_CONCISE = ("cost_usd", "calls", "turns", "total_tokens")
+_THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 
 def for_model(answer: Summary | Threads | Calls | Session, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
     full = detail == "full"
     if isinstance(answer, Summary):
-        return _fit(_summary(answer, full))
-    if isinstance(answer, Threads):
-        return _fit(_threads(answer, full))
-    if isinstance(answer, Calls):
-        return _fit(_calls(answer, full))
-    return _fit(_session(answer, full))
+        shown = _summary(answer, full)
+    elif isinstance(answer, Threads):
+        shown = _threads(answer, full)
+    elif isinstance(answer, Calls):
+        shown = _calls(answer, full)
+    else:
+        shown = _session(answer, full)
+    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+
+
+def fits(text: str) -> bool:
+    """Is a result within MOST_BYTES? If not, the caller asks for fewer rows, so that rest and cursor stay right."""
+    return len(text.encode("utf-8", "replace")) <= MOST_BYTES
 
 
 def _summary(answer: Summary, full: bool) -> dict[str, Any]:
@@ -54,20 +61,35 @@ def _summary(answer: Summary, full: bool) -> dict[str, Any]:
     if answer.rows:
         shown["columns"] = ["/".join(answer.by), *columns, "share"]
         shown["rows"] = [
-            [" / ".join(row.labels), *(_SUM_COLUMNS[name](row.sums) for name in columns), _round(row.share, 3)]
+            [
+                _labels(answer.by, row.labels, full),
+                *(_SUM_COLUMNS[name](row.sums) for name in columns),
+                _round(row.share, 3),
+            ]
             for row in answer.rows
         ]
     if answer.rest is not None:
         shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest)}
     if answer.unpriced_models:
-        shown["unpriced_models"] = answer.unpriced_models[:8]
+        shown["unpriced_models"] = [_clip(name, full) for name in answer.unpriced_models[:8]]
     return _close(shown, answer.coverage, answer.data_quality, answer.next)
+
+
+def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
+    shown = (
+        label[-8:] if word == "thread" and not full else label for word, label in zip(by, labels, strict=True)
+    )
+    return " / ".join(_clip(label, full) or "" for label in shown)
 
 
 def _threads(answer: Threads, full: bool) -> dict[str, Any]:
     columns = list(_SUM_COLUMNS) if full else list(_THREAD_CONCISE)
     extra = ["role", "branch", "parent", "first_call"] if full else []
-    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown: dict[str, Any] = {
+        "period": _period(answer.period),
+        "total": _total(answer.total),
+        "order": answer.order,
+    }
     shown["columns"] = ["thread", "name", "project", "models", "last_call", *extra, *columns, "share"]
     shown["rows"] = [_thread_row(row, columns, full) for row in answer.rows]
     if answer.rest_threads:
@@ -78,13 +100,13 @@ def _threads(answer: Threads, full: bool) -> dict[str, Any]:
 def _thread_row(row: ThreadLine, columns: Sequence[str], full: bool) -> list[Any]:
     name = row.name or ("" if row.role == "user" else row.role)
     parent = row.parent_thread_id[-8:] if row.parent_thread_id else None
-    extra = [row.role, row.branch, parent, row.first_call[:16]] if full else []
+    extra = [row.role, _clip(row.branch, full), parent, row.first_call[:16]] if full else []
     sums = [_SUM_COLUMNS[column](row.sums) for column in columns]
     return [
         row.thread_id if full else row.short_id,
-        name,
-        row.project,
-        ",".join(row.models),
+        _clip(name, full),
+        _clip(row.project, full),
+        _models(row.models, full),
         row.last_call[:16],
         *extra,
         *sums,
@@ -92,11 +114,17 @@ def _thread_row(row: ThreadLine, columns: Sequence[str], full: bool) -> list[Any
     ]
 
 
+def _models(names: Sequence[str], full: bool) -> str:
+    most = len(names) if full else 2
+    more = f" +{len(names) - most}" if len(names) > most else ""
+    return ",".join(_clip(name, full) or "" for name in names[:most]) + more
+
+
 _CALL_COLUMNS: dict[str, Callable[[CallLine], Any]] = {
     "call": lambda c: c.call_id,
     "time": lambda c: c.timestamp[:19],
     "thread": lambda c: c.thread_id[-8:],
-    "model": lambda c: c.model,
+    "model": lambda c: _clip(c.model, False),
     "effort": lambda c: c.effort,
     "cost_usd": lambda c: _money(c.cost_usd, 4),
     "input_tokens": lambda c: c.input_tokens,
@@ -105,8 +133,8 @@ _CALL_COLUMNS: dict[str, Callable[[CallLine], Any]] = {
     "context_use": lambda c: _round(c.context_use, 2),
     "note": lambda c: _note(c),
     "tier": lambda c: c.service_tier,
-    "project": lambda c: c.project,
-    "turn": lambda c: c.turn_id,
+    "project": lambda c: _clip(c.project, True),
+    "turn": lambda c: _clip(c.turn_id, True),
     "cache_write_input_tokens": lambda c: c.cache_write_input_tokens,
     "reasoning_output_tokens": lambda c: c.reasoning_output_tokens,
     "duration_ms": lambda c: c.duration_ms,
@@ -120,7 +148,11 @@ _CALL_CONCISE = (
 
 def _calls(answer: Calls, full: bool) -> dict[str, Any]:
     names = list(_CALL_COLUMNS) if full else list(_CALL_CONCISE)
-    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown: dict[str, Any] = {
+        "period": _period(answer.period),
+        "total": _total(answer.total),
+        "order": answer.order,
+    }
     shown["columns"] = names
     rows = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.rows]
     if not full:
@@ -143,20 +175,28 @@ def _session(answer: Session, full: bool) -> dict[str, Any]:
     thread = answer.thread
     shown: dict[str, Any] = {
         "thread": thread.thread_id,
-        "name": thread.name,
-        "project": thread.project,
+        "name": _clip(thread.name, full),
+        "project": _clip(thread.project, full),
         "role": thread.role,
         "from": thread.first_call[:16],
         "to": thread.last_call[:16],
         "total": _total(thread.sums),
         "with_children_usd": _money(answer.with_children_usd) if answer.children else None,
-        "models": {row.labels[0]: _money(row.sums.cost_usd) for row in answer.models},
+        "models": {
+            _clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]
+        },
         "turns": answer.turn_outcomes,
         "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
     }
     if answer.children:
-        shown["children"] = [[c.thread_id[-8:], c.role, c.calls, _money(c.cost_usd)] for c in answer.children]
-    names = list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
+        most = _MOST_PARTS if full else 8
+        shown["children"] = len(answer.children)
+        shown["costliest_children"] = [
+            [c.thread_id[-8:], c.role, c.calls, _money(c.cost_usd)] for c in answer.children[:most]
+        ]
+    names = (
+        list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
+    )
     shown["columns"] = names
     shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
     return _close({k: v for k, v in shown.items() if v is not None}, answer.coverage, answer.data_quality, "")
@@ -169,12 +209,14 @@ def _close(
     shown: dict[str, Any], coverage: Coverage, quality: str, following: str, cursor: str | None = None
 ) -> dict[str, Any]:
     """What every answer ends with: how far it reaches, what it rests on, where to go next."""
-    if not coverage.complete:
+    if coverage.busy:
+        shown["coverage"] = "incomplete: another process is reading new logs; the newest calls may be missing"
+    elif not coverage.complete:
         shown["coverage"] = (
-            f"incomplete: {coverage.pending_files} older logs ({coverage.pending_bytes >> 20} MB) are still being"
-            f" read; calls after {(coverage.since or '')[:16]} are all counted"
+            f"incomplete: older logs are still being read ({coverage.pending_files}, {coverage.pending_bytes >> 20}"
+            f" MB); calls after {(coverage.since or '')[:16]} are all counted"
         )
-    shown["as_of"] = coverage.newest_call[:19] if coverage.newest_call else None
+    shown["as_of"] = coverage.newest_call[:16] if coverage.newest_call else None
     shown["quality"] = quality
     if cursor:
         shown["cursor"] = cursor
@@ -231,12 +273,9 @@ def _round(value: float | None, places: int) -> float | None:
     return None if value is None else round(value, places)
 
 
-def _fit(shown: dict[str, Any]) -> str:
-    """Minified JSON within MOST_BYTES; rows that do not fit are left out and counted."""
-    text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
-    while len(text.encode("utf-8", "replace")) > MOST_BYTES and shown.get("rows"):
-        keep = max(0, min(len(shown["rows"]) - 1, len(shown["rows"]) * MOST_BYTES // len(text.encode("utf-8", "replace"))))
-        shown["left_out_rows"] = shown.get("left_out_rows", 0) + len(shown["rows"]) - keep
-        shown["rows"] = shown["rows"][:keep]
-        text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
-    return text
+def _clip(text: str | None, full: bool) -> str | None:
+    """A name, cut in the middle where it is too long to be told again and again."""
+    most = 120 if full else 40
+    if text is None or len(text) <= most:
+        return text
+    return f"{text[: most - 12]}…{text[-11:]}"

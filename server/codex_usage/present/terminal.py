@@ -12,16 +12,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rich import box
-from rich.console import Console
 from rich.cells import cell_len
-from rich.console import JustifyMethod
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from codex_usage.answers import CallLine, Calls, Coverage, Session, Status, Summary, Sums, ThreadLine, Threads
-from codex_usage.answers.context import many
 from codex_usage.answers.results import Change, PeriodInfo
 from codex_usage.index.zones import zone_of
+from codex_usage.model.words import many
 
 _PIPED_WIDTH = 10_000
 _LEAST_NAME = 18
@@ -45,9 +44,9 @@ _THREADS = (
     _Column("turns", rank=3), _Column("input", rank=1), _Column("cached", rank=1), _Column("output", rank=4),
 )  # fmt: skip
 _CALLS = (
-    _Column("call"), _Column("time"), _Column("thread", rank=3), _Column("model", text=True),
-    _Column("note", text=True, rank=5), _Column("cost"), _Column("input"), _Column("cached", rank=1),
-    _Column("output", rank=2), _Column("context", rank=4), _Column("seconds", rank=6),
+    _Column("call"), _Column("time", rank=1), _Column("thread", rank=4), _Column("model", text=True),
+    _Column("note", text=True, rank=6), _Column("cost"), _Column("input"), _Column("cached", rank=2),
+    _Column("output", rank=3), _Column("context", rank=5), _Column("seconds", rank=7),
 )  # fmt: skip
 
 
@@ -66,12 +65,23 @@ def show_summary(out: Console, answer: Summary) -> None:
     out.print(_headline(answer.period, answer.total, answer.previous))
     if answer.total.calls:
         out.print(_tokens_line(answer.total), style="dim")
-        _table(out, [_Column(" / ".join(answer.by), text=True), *_SUMS], _summary_rows(answer), dim_last=bool(answer.rest))
-        shown = [f"{m} as {p}" for m, p in answer.price_matches.items() if any(m in row.labels for row in answer.rows)]
+        _table(
+            out,
+            [_Column(" / ".join(answer.by), text=True), *_SUMS],
+            _summary_rows(answer),
+            dim_last=bool(answer.rest),
+        )
+        shown = [
+            f"{m} as {p}"
+            for m, p in answer.price_matches.items()
+            if any(m in row.labels for row in answer.rows)
+        ]
         if shown:
             out.print(f"Priced by name: {_plain(', '.join(shown))}.", style="dim")
         if answer.unpriced_models:
-            out.print(f"No price known for {_plain(', '.join(answer.unpriced_models))}: their calls are not in the cost.")
+            out.print(
+                f"No price known for {_plain(', '.join(answer.unpriced_models))}: their calls are not in the cost."
+            )
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
@@ -79,7 +89,8 @@ def _summary_rows(answer: Summary) -> list[tuple[str, ...]]:
     sums = [row.sums for row in answer.rows] + ([answer.rest] if answer.rest else [])
     costs = _costs(sums)
     rows = [
-        (" / ".join(row.labels), *_cells(row.sums, cost, row.share)) for row, cost in zip(answer.rows, costs, strict=False)
+        (" / ".join(row.labels), *_cells(row.sums, cost, row.share))
+        for row, cost in zip(answer.rows, costs, strict=False)
     ]
     if answer.rest is not None:
         rows.append((f"({answer.rest_groups} more)", *_cells(answer.rest, costs[-1], None)))
@@ -112,13 +123,16 @@ def show_calls(out: Console, answer: Calls) -> None:
     out.print(_headline(answer.period, answer.total, None))
     _table(out, _CALLS, _call_rows(answer.rows, answer.period.zone))
     if answer.rest_calls:
-        out.print(f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.", style="dim")
+        out.print(
+            f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.",
+            style="dim",
+        )
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
 def _call_rows(calls: Sequence[CallLine], zone: str) -> list[tuple[str, ...]]:
     places = _places(call.cost_usd for call in calls)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for call in calls:
         note = [call.role] if call.role != "user" else []
         note += [call.effort] if call.effort else []
@@ -139,7 +153,9 @@ def show_session(out: Console, answer: Session) -> None:
     out.print(f"{thread.thread_id}  {thread.role} in {_plain(thread.project or '(no project)')}", style="dim")
     children = ""
     if answer.children:
-        children = f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
+        children = (
+            f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
+        )
     work = f"{many(thread.sums.calls, 'call')}, {many(thread.sums.turns, 'turn')}"
     out.print(f"{_least(thread.sums, 'at least ')}{money(thread.sums.cost_usd)} in {work}{children}")
     first, last = (_clock(time, answer.zone, 16) for time in (thread.first_call, thread.last_call))
@@ -150,12 +166,17 @@ def show_session(out: Console, answer: Session) -> None:
         p95 = answer.turn_ms_p95 or 0
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
     models = [(row.labels[0], f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
-    caused = [(f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd) for child in answer.children]
+    caused = [
+        (f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd)
+        for child in answer.children
+    ]
     for label, rows in (("model", models), ("caused thread", caused)):
         places = _places(cost for _, _, cost in rows)
         columns = [_Column(label, text=True), _Column("calls"), _Column("cost")]
         _table(out, columns, [(name, calls, money(cost, places)) for name, calls, cost in rows])
-    columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
+    columns = [
+        column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS
+    ]
     _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
     _footer(out, thread.sums, answer.coverage, answer.data_quality)
 
@@ -194,7 +215,9 @@ def _headline(period: PeriodInfo, total: Sums, previous: Change | None) -> Text:
 
 def _tokens_line(total: Sums) -> str:
     cached = "" if total.cache_ratio is None else f" ({total.cache_ratio:.0%} cached)"
-    reasoning = f" ({count(total.reasoning_output_tokens)} reasoning)" if total.reasoning_output_tokens else ""
+    reasoning = (
+        f" ({count(total.reasoning_output_tokens)} reasoning)" if total.reasoning_output_tokens else ""
+    )
     return f"{count(total.input_tokens)} tokens in{cached}, {count(total.output_tokens)} out{reasoning}"
 
 
@@ -209,15 +232,25 @@ def _table(
     out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str]], dim_last: bool = False
 ) -> None:
     """A table of what fits: columns without any content are left out, as are those there is no room for."""
-    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
-    if not kept:
-        return
-    least = {at: _least_width(columns[at], [row[at] for row in rows]) for at in kept}
-    while sum(least[at] + 2 for at in kept) - 2 > out.width:
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    whole = [
+        max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)
+    ]
+    kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
+    least = [
+        min(width, _LEAST_NAME) if column.text else width
+        for width, column in zip(whole, columns, strict=True)
+    ]
+    while kept and sum(least[at] + 2 for at in kept) - 2 > out.width:
         lesser = max(kept, key=lambda at: columns[at].rank)
         if not columns[lesser].rank:
             break
         kept.remove(lesser)
+    while sum(whole[at] + 2 for at in kept) - 2 > out.width:  # cut the longest names
+        longest = max((at for at in kept if whole[at] > least[at]), key=lambda at: whole[at], default=None)
+        if longest is None:
+            break
+        whole[longest] -= 1
     table = Table(
         box=box.SIMPLE_HEAD if out.is_terminal else None, padding=(0, 1, 0, 0) if out.is_terminal else (0, 1),
         pad_edge=False, show_edge=False, header_style="bold",
@@ -225,17 +258,12 @@ def _table(
     for at in kept:
         justify: JustifyMethod = "left" if at == 0 or columns[at].text else "right"
         table.add_column(
-            columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=least[at]
+            columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", width=whole[at]
         )
-    for number, row in enumerate(rows, 1):
-        table.add_row(*(_plain(row[at]) for at in kept), style="dim" if dim_last and number == len(rows) else None)
-    out.print(table)
-
-
-def _least_width(column: _Column, cells: Iterable[str]) -> int:
-    """Ids and numbers are never cut, names not below this width."""
-    whole = max(map(cell_len, (column.name, *cells)))
-    return min(whole, _LEAST_NAME) if column.text else whole
+    for number, row in enumerate(cells, 1):
+        table.add_row(*(row[at] for at in kept), style="dim" if dim_last and number == len(cells) else None)
+    if kept:
+        out.print(table)
 
 
 def _plain(text: str) -> str:
@@ -248,13 +276,15 @@ def _footer(out: Console, total: Sums, coverage: Coverage, quality: str) -> None
         out.print("Another process is reading new logs: the newest calls may be missing.")
     elif not coverage.complete:
         out.print(
-            f"Not yet complete: {many(coverage.pending_files, 'older log')} ({coverage.pending_bytes / 1e6:.0f} MB) still"
-            f" to be read; every call after {(coverage.since or '')[:16].replace('T', ' ')} UTC is counted."
+            f"Not yet complete: {many(coverage.pending_files, 'older log')} ({coverage.pending_bytes / 1e6:.0f} MB)"
+            f" still to be read; every call after {(coverage.since or '')[:16].replace('T', ' ')} UTC is counted."
         )
     if total.calls:
         out.print(f"API-equivalent cost. {quality}.", style="dim")
     elif quality == "no logs found":
-        out.print("No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo")
+        out.print(
+            "No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo"
+        )
     else:
         out.print(f"No such calls in this period ({quality}). Try --period all.")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from codex_usage import answers
@@ -11,7 +12,8 @@ from codex_usage.answers import Context
 from codex_usage.homes import Places, find_places
 from codex_usage.index import Filters, Index, Refreshed, open_index, refresh
 from codex_usage.model import BadInput, IndexBusy, NoHome
-from codex_usage.present import for_model
+from codex_usage.present import MOST_BYTES, fits, for_model
+from codex_usage.serve.tools import TOOLS
 
 #: A tool call waits this long for a first index before it answers with what is there (Codex waits 60 s).
 PATIENCE_SECONDS = 8.0
@@ -20,13 +22,17 @@ _LOCK_SECONDS = 2.0
 _completing = threading.Lock()
 
 
-def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None) -> str:
+def answer(
+    name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None
+) -> str:
     """The text of a tool's result. Raises UsageError."""
-    asked = _Arguments(arguments, current)
+    asked = _Arguments(name, arguments, current)
     places = find_places(env=env)
     if not places.found:
         looked = ", ".join(str(home) for home in places.homes)
-        raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
+        raise NoHome(
+            f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server."
+        )
     with open_index(places.index) as index:
         period = answers.make_context(index).period(asked.text("period") or _default_period(name, asked))
         refreshed = _refresh(index, places, period.start_ms)
@@ -65,7 +71,11 @@ def _complete_in_background(places: Places) -> None:
 class _Arguments:
     """A tool's arguments, checked one by one."""
 
-    def __init__(self, arguments: Mapping[str, Any], current: str | None) -> None:
+    def __init__(self, name: str, arguments: Mapping[str, Any], current: str | None) -> None:
+        known = next(tool.properties for tool in TOOLS if tool.name == name)
+        for word in arguments:
+            if word not in known:
+                raise BadInput(f"{name} has no argument {word!r}; it takes {', '.join(known)}.")
         self._values = arguments
         self._current = current
 
@@ -81,20 +91,20 @@ class _Arguments:
         value = self._values.get(name)
         if value is None or value == "":
             return default
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise BadInput(f"{name} must be a whole number, not {value!r}.") from None
-        if number < 0:
-            raise BadInput(f"{name} must not be negative.")
-        return min(number, most)
+        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise BadInput(f"{name} must be a whole number from 0 on, not {value!r}.")
+        return min(value, most)
 
     def thread(self) -> str | None:
         thread = self.text("thread")
         if thread != "current":
             return thread
         if self._current is None:
-            raise BadInput("This client does not tell which thread is asking; give a thread id from usage_threads.")
+            raise BadInput(
+                "This client does not tell which thread is asking; give a thread id from usage_threads."
+            )
         return self._current
 
     def filters(self) -> Filters:
@@ -119,46 +129,39 @@ def _period(context: Context, asked: _Arguments) -> answers.Period:
 
 def _summary(context: Context, asked: _Arguments) -> str:
     by = [word for word in (asked.text("by") or "model", asked.text("then_by")) if word]
-    return for_model(
-        answers.summary(
-            context,
-            _period(context, asked),
-            by=list(dict.fromkeys(by)),
-            filters=asked.filters(),
-            limit=asked.number("limit", 8, 100),
-        ),
-        asked.detail(),
-    )
+    period, filters = _period(context, asked), asked.filters()
+    return _within(asked, lambda limit: answers.summary(context, period, by=by, filters=filters, limit=limit))
 
 
 def _threads(context: Context, asked: _Arguments) -> str:
     if (thread := asked.thread()) is not None:
         return for_model(answers.session(context, thread), asked.detail())
-    return for_model(
-        answers.threads(
-            context,
-            _period(context, asked),
-            order=asked.text("order") or "cost",
-            filters=asked.filters(),
-            limit=asked.number("limit", 8, 100) or 1,
-            offset=asked.number("cursor", 0, 10**9),
-        ),
-        asked.detail(),
-    )
+    return _page(context, asked, answers.threads)
 
 
 def _calls(context: Context, asked: _Arguments) -> str:
-    return for_model(
-        answers.calls(
-            context,
-            _period(context, asked),
-            order=asked.text("order") or "cost",
-            filters=asked.filters(),
-            limit=asked.number("limit", 8, 100) or 1,
-            offset=asked.number("cursor", 0, 10**9),
-        ),
-        asked.detail(),
+    return _page(context, asked, answers.calls)
+
+
+def _page(context: Context, asked: _Arguments, ask: Callable[..., answers.Threads | answers.Calls]) -> str:
+    """A page of rows, from the cursor on."""
+    period, filters, order = _period(context, asked), asked.filters(), asked.text("order") or "cost"
+    offset = asked.number("cursor", 0, 10**9)
+    return _within(
+        asked, lambda limit: ask(context, period, order=order, filters=filters, limit=limit, offset=offset)
     )
+
+
+def _within(
+    asked: _Arguments, ask: Callable[[int], answers.Summary | answers.Threads | answers.Calls]
+) -> str:
+    """As many rows as were asked for and fit into a result."""
+    limit = max(1, asked.number("limit", 8, 100))
+    while True:
+        text = for_model(ask(limit), asked.detail())
+        if fits(text) or limit == 1:
+            return text
+        limit = max(1, min(limit - 1, limit * MOST_BYTES // len(text.encode("utf-8", "replace"))))
 
 
 _RUN = {"usage_summary": _summary, "usage_threads": _threads, "usage_calls": _calls}
