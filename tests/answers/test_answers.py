@@ -9,6 +9,7 @@ import pytest
 
 from codex_usage import answers
 from codex_usage.answers import Summary
+from codex_usage.homes import find_places
 from codex_usage.index import Filters, Refreshed, open_index, refresh
 from codex_usage.model import BadInput
 from tests.support.index import places_of
@@ -329,3 +330,18 @@ def test_quality_counts_in_words_and_says_what_could_not_be_read(tmp_path: Path)
     with asking(places_of(tmp_path / "home", data=tmp_path)) as context:
         asked = context.quality()
     assert asked.startswith("1 log read, 1 call counted; 2 lines could not be read")
+
+
+def test_a_call_tells_the_allowance_that_its_response_brought(tmp_path: Path) -> None:
+    """The snapshot stands on the token_count behind the call, not on the next call's."""
+    places = find_places(
+        [str(CASES / "0.169.0-resume" / "codex_home")], [str(tmp_path)], str(tmp_path / "index.sqlite")
+    )
+    with open_index(places.index) as index:
+        refresh(index, places)
+        context = answers.make_context(index)
+        rows = answers.calls(context, context.period("all"), order="oldest").rows
+    used = [[limit.used_percent for limit in row.rate_limits if limit.window_minutes == 300] for row in rows]
+    assert [len(one) for one in used] == [1] * len(rows)
+    assert sorted(used) == used
+    assert used[0] != used[-1]

@@ -1,6 +1,6 @@
 """Every figure shown anywhere is worked out here: a question in, a pydantic result out, the same for all surfaces."""
 
-from codex_usage.answers.calls import call_rows, calls, export_rows
+from codex_usage.answers.calls import EXPORT_COLUMNS, calls, export_rows
 from codex_usage.answers.context import Context, make_context
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import (
@@ -21,6 +21,7 @@ from codex_usage.answers.summary import GROUP_WORDS, summary
 from codex_usage.answers.threads import ORDER_WORDS, threads
 
 __all__ = [
+    "EXPORT_COLUMNS",
     "GROUP_WORDS",
     "ORDER_WORDS",
     "CallLine",
@@ -35,7 +36,6 @@ __all__ = [
     "Sums",
     "ThreadLine",
     "Threads",
-    "call_rows",
     "calls",
     "export_rows",
     "make_context",

@@ -7,10 +7,12 @@ from typing import Any
 
 from codex_usage.answers.context import Context, check_filters, iso, sums, usd
 from codex_usage.answers.periods import Period
-from codex_usage.answers.results import CallLine, Calls
+from codex_usage.answers.results import CallLine, Calls, RateLimit
 from codex_usage.index import CallRow, Filters, Scope, queries
 from codex_usage.model import ORIGINS, BadInput
 
+#: What an export tells of each call: everything but the snapshots, which are rows of their own.
+EXPORT_COLUMNS = tuple(name for name in CallLine.model_fields if name != "rate_limits")
 CALL_ORDERS = ("cost", "tokens", "input", "uncached", "output", "recent", "oldest", "duration")
 
 
@@ -36,7 +38,7 @@ def calls(
             period=context.info(period),
             order=order,
             total=sums(total),
-            rows=call_rows(rows),
+            rows=call_rows(context, rows),
             rest_calls=rest,
             coverage=context.coverage(),
             data_quality=context.quality(),
@@ -47,9 +49,21 @@ def calls(
         )
 
 
-def call_rows(rows: list[CallRow]) -> list[CallLine]:
-    """Rows of calls as they are told."""
-    return [CallLine(**_fields(row)) for row in rows]
+def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
+    """Rows of calls as they are told, each with the allowance snapshot that came with it."""
+    return [CallLine(**_fields(row), rate_limits=_limits(context, row.uid)) for row in rows]
+
+
+def _limits(context: Context, uid: int) -> list[RateLimit]:
+    return [
+        RateLimit(
+            limit_id=limit,
+            window_minutes=minutes,
+            used_percent=used,
+            resets_at=iso(resets * 1000 if resets else None),
+        )
+        for limit, minutes, used, resets in queries.limits_at(context.index, uid)
+    ]
 
 
 def export_rows(

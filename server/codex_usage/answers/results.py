@@ -129,8 +129,17 @@ class Threads(_Result):
     cursor: str | None
 
 
+class RateLimit(_Result):
+    """What a log said of an allowance window right after a call."""
+
+    limit_id: str | None
+    window_minutes: int
+    used_percent: float
+    resets_at: str | None
+
+
 class CallLine(_Result):
-    """One model call."""
+    """One model call. `rate_limits` is the snapshot that its response brought."""
 
     call_id: str
     timestamp: str
@@ -162,6 +171,7 @@ class CallLine(_Result):
     compaction: bool
     recovered: bool
     cost_usd: float | None
+    rate_limits: list[RateLimit] = []
 
 
 class Calls(_Result):

@@ -39,7 +39,7 @@ def session(context: Context, thread: str) -> Session:
             turn_ms_median=_at(turns.durations, 0.5),
             turn_ms_p95=_at(turns.durations, 0.95),
             first_token_ms_median=_at(turns.first_tokens, 0.5),
-            costly_calls=call_rows(queries.calls(index, scope, filters, order="cost", limit=5)),
+            costly_calls=call_rows(context, queries.calls(index, scope, filters, order="cost", limit=5)),
             coverage=context.coverage(),
             data_quality=context.quality(),
         )

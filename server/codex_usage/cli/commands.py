@@ -379,9 +379,7 @@ def export(
                 else nullcontext(sys.stdout) as out
             ):
                 count = (
-                    write_json(rows, out)
-                    if kind == "json"
-                    else write_csv(rows, list(answers.CallLine.model_fields), out)
+                    write_json(rows, out) if kind == "json" else write_csv(rows, answers.EXPORT_COLUMNS, out)
                 )
         except OSError as error:
             if isinstance(error, BrokenPipeError):

@@ -545,6 +545,20 @@ def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str 
     return found
 
 
+def limits_at(index: Index, uid: int) -> list[tuple[str | None, int, float, int | None]]:
+    """The last allowance snapshot that a call's log holds before its next call: (limit id, minutes, used percent,
+    resets at (s)). A snapshot stands on a call's own usage line or a little behind it, never before it."""
+    return index.sql.execute(
+        "WITH this AS (SELECT file_id, position FROM calls WHERE uid = ?), next AS (SELECT min(c.position) AS position"
+        " FROM calls c, this WHERE c.file_id = this.file_id AND c.position > this.position)"
+        " SELECT w.limit_id, w.minutes, w.used_percent, w.resets_at FROM this, next JOIN windows w"
+        " ON w.file_id = this.file_id AND w.position = (SELECT max(v.position) FROM windows v"
+        " WHERE v.file_id = this.file_id AND (next.position IS NULL OR v.position < next.position))"
+        " WHERE w.minutes > 0 ORDER BY w.minutes",
+        (uid,),
+    ).fetchall()
+
+
 def quality(index: Index) -> Quality:
     """What was read and what had to be skipped."""
     from codex_usage.index.writer import _SKIPS

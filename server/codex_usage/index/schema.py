@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 2
+VERSION = 3
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -73,7 +73,7 @@ CREATE TABLE days (
 INDICES = {
     "calls_thread": "calls (thread_id, day)",
     "calls_time": "calls (time_ms)",
-    "calls_file": "calls (file_id)",
+    "calls_file": "calls (file_id, position)",
     "thread_days_day": "thread_days (day)",
     "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms)",
 }

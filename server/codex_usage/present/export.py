@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -22,7 +22,7 @@ def write_json(rows: Iterable[dict[str, Any]], out: IO[str]) -> int:
     return count
 
 
-def write_csv(rows: Iterable[dict[str, Any]], columns: list[str], out: IO[str]) -> int:
+def write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], out: IO[str]) -> int:
     """A CSV table with a header; text that a spreadsheet would run as a formula is made harmless."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
