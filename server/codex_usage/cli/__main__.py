@@ -8,6 +8,8 @@ import sys
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 could not, 2 asked wrongly, 130 interrupted."""
+    # pydantic would look through every installed package for plugins that we don't use (15 ms)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     import click
 
     from codex_usage.cli.commands import cli

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@lru_cache(maxsize=4096)
-def _day_ms(day: bytes) -> int:
-    return (date.fromisoformat(day.decode("ascii")).toordinal() - _EPOCH.toordinal()) * 86_400_000
+#: Milliseconds of the minutes met lately; lines stand close together in time.
+_minutes: dict[bytes, int] = {}
 
 
 def stamp_ms(line: bytearray, at: int) -> int:
@@ -18,8 +16,17 @@ def stamp_ms(line: bytearray, at: int) -> int:
     text = bytes(line[at : at + 24])
     if text[23:] != b"Z":
         raise ValueError("not a stamp")
-    clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-    return _day_ms(text[:10]) + clock * 1000 + int(text[20:23])
+    minute = _minutes.get(text[:16])
+    return (_minute_ms(text[:16]) if minute is None else minute) + int(text[17:19]) * 1000 + int(text[20:23])
+
+
+def _minute_ms(minute: bytes) -> int:
+    day = date.fromisoformat(minute[:10].decode("ascii")).toordinal() - _EPOCH.toordinal()
+    found = (day * 1440 + int(minute[11:13]) * 60 + int(minute[14:16])) * 60_000
+    if len(_minutes) > 10_000:
+        _minutes.clear()
+    _minutes[minute] = found
+    return found
 
 
 def iso_ms(text: str | None) -> int | None:
