@@ -46,20 +46,47 @@ def list_logs(codex: tuple[Path, ...], claude: tuple[Path, ...]) -> Listing:
     home): the plain form wins over the compressed one, then the longer, then the one that is not archived.
     """
     listing = Listing()
+    for entry, provider, home, archived in _logs(codex, claude, listing):
+        _add(listing, entry, provider, home, archived)
+    return listing
+
+
+def unchanged(
+    codex: tuple[Path, ...], claude: tuple[Path, ...], marks: dict[str, tuple[int, int, int]]
+) -> bool:
+    """True when the logs on disk are those of `marks` (path to size, time and inode), each once and as they were.
+
+    The usual answer of a question with nothing new: it builds nothing and stops at the first difference."""
+    listing = Listing()
+    left = len(marks)
+    for entry, _, _, _ in _logs(codex, claude, listing):
+        try:
+            stat = entry.stat()
+        except OSError:
+            return False
+        if marks.get(entry.path) != (stat.st_size, stat.st_mtime_ns, stat.st_ino):
+            return False
+        left -= 1
+    return left == 0 and not listing.problems
+
+
+def _logs(
+    codex: tuple[Path, ...], claude: tuple[Path, ...], listing: Listing
+) -> Iterator[tuple[os.DirEntry[str], str, str, bool]]:
+    """(entry, provider, home, archived) of everything named like a log; homes read and problems go to `listing`."""
     for home in codex:
         if home.is_dir():
             listing.read.add(str(home))
             for folder, archived in (("sessions", False), ("archived_sessions", True)):
                 for entry in _walk(str(home / folder), str(home), listing):
                     if entry.name.startswith("rollout-") and entry.name.endswith((".jsonl", ".jsonl.zst")):
-                        _add(listing, entry, "codex", str(home), archived)
+                        yield entry, "codex", str(home), archived
     for home in claude:
         if home.is_dir():
             listing.read.add(str(home))
             for entry in _walk(str(home / "projects"), str(home), listing):
                 if entry.name.endswith(".jsonl"):
-                    _add(listing, entry, "claude", str(home), False)
-    return listing
+                    yield entry, "claude", str(home), False
 
 
 def _walk(folder: str, home: str, listing: Listing) -> Iterator[os.DirEntry[str]]:

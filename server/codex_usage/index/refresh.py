@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from codex_usage.homes import Listing, Places, list_logs, thread_names
-from codex_usage.homes.discovery import names_mark
+from codex_usage.homes.discovery import names_mark, unchanged
 from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index, explained
 from codex_usage.index.writer import Writer
@@ -30,12 +31,14 @@ from codex_usage.model import Counted, LogFile
 from codex_usage.money import load_prices, price_source
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 BATCH_BYTES = 256 << 20
 BULK_BYTES = 48 << 20
 #: Below this a second process costs more than it saves.
 PARALLEL_BYTES = 150 << 20
+#: Logs given to the workers at a time: enough to keep them busy, few enough that few answers wait in memory.
+_AHEAD = 6
 
 
 class Progress(NamedTuple):
@@ -113,7 +116,10 @@ def refresh(
     damaged disk.
     """
     began = time.monotonic()
-    run = _Run(index, places, progress)
+    marks = _marks(places)
+    if (known := _nothing_new(index, places, marks)) is not None:
+        return coverage(index, Refreshed(files=known, seconds=time.monotonic() - began))
+    run = _Run(index, places, marks, progress)
     pool: ProcessPoolExecutor | None = None
     collecting = gc.isenabled()
     gc.disable()  # rows are many and hold no cycles: looking for some took a tenth of the time
@@ -140,22 +146,46 @@ def refresh(
     return run.result(time.monotonic() - began)
 
 
+def _marks(places: Places) -> dict[str, str]:
+    """What outside the logs an index depends on: the zone of its days, the prices, the names of threads."""
+    return {
+        "zone": zone_of(os.environ.get("CODEX_USAGE_TZ"))[0],
+        "prices": price_source(),
+        "names": names_mark(places.codex),
+    }
+
+
+def _nothing_new(index: Index, places: Places, marks: dict[str, str]) -> int | None:
+    """The number of logs when the index holds all of them as they are now, else None."""
+    if any(index.get(key) != value for key, value in marks.items()) or index.get("rollups") == "stale":
+        return None
+    rows = index.sql.execute(
+        "SELECT path, size, mtime_ns, inode, read = 1 AND problem IS NULL FROM files"
+    ).fetchall()
+    if not all(row[4] for row in rows):
+        return None
+    known = {row[0]: row[1:4] for row in rows}
+    return len(known) if unchanged(places.codex, places.claude, known) else None
+
+
 class _Run:
     """One refresh: a plan made from the listing and the stored cursors, batch after batch."""
 
-    def __init__(self, index: Index, places: Places, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        places: Places,
+        marks: dict[str, str],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
         self.index = index
         self.places = places
         self.progress = progress
         self.done = Refreshed()
         self._list()
+        self.marks = marks
         self.zone_name, zone = zone_of(os.environ.get("CODEX_USAGE_TZ"))
         self.days = Days(zone)
-        self.marks = {
-            "zone": self.zone_name,
-            "prices": price_source(),
-            "names": names_mark(places.codex),
-        }
         self.bulk = self._alone = False
         self.pending_bytes = 0
         self._total: tuple[int, int] | None = None
@@ -345,12 +375,18 @@ class _Run:
             return
         # long logs first, so that no worker is left with one at the end
         order = sorted(jobs, key=lambda job: job.offset - job.file.size)
-        waiting = {pool.submit(_count_packed, msgspec.msgpack.encode(job)): job for job in order}
-        from concurrent.futures import as_completed
+        from concurrent.futures import FIRST_COMPLETED, wait
 
-        load_prices()  # while the workers read: it takes longer than the first log
-        for answer in as_completed(waiting):
-            yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=_Done)
+        left = iter(order)
+        waiting: dict[Future[bytes], _Job] = {}
+        while True:
+            for job in islice(left, _AHEAD - len(waiting)):
+                waiting[pool.submit(_count_packed, msgspec.msgpack.encode(job))] = job
+            if not waiting:
+                return
+            load_prices()  # while the workers read their first logs
+            for answer in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=_Done)
 
     def _take(self, writer: Writer, job: _Job, done: _Done) -> None:
         if done.counted is None:
