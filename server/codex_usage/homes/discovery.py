@@ -57,17 +57,25 @@ def unchanged(
     """True when the logs on disk are those of `marks` (path to size, time and inode), each once and as they were.
 
     The usual answer of a question with nothing new: it builds nothing and stops at the first difference."""
-    listing = Listing()
     left = len(marks)
-    for entry, _, _, _ in _logs(codex, claude, listing):
+    stack = [str(home / folder) for home in codex for folder in ("sessions", "archived_sessions")]
+    stack += [str(home / "projects") for home in claude]
+    while stack:
         try:
-            stat = entry.stat()
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.name.endswith((".jsonl", ".jsonl.zst")):
+                        stat = entry.stat()
+                        if marks.get(entry.path) != (stat.st_size, stat.st_mtime_ns, stat.st_ino):
+                            return False
+                        left -= 1
+                    elif entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+        except FileNotFoundError:
+            continue
         except OSError:
             return False
-        if marks.get(entry.path) != (stat.st_size, stat.st_mtime_ns, stat.st_ino):
-            return False
-        left -= 1
-    return left == 0 and not listing.problems
+    return left == 0
 
 
 def _logs(
