@@ -45,6 +45,11 @@ class Context:
             zone=self.zone_name,
         )
 
+    def covers(self, period: Period) -> bool:
+        """Are all calls of the period counted, as far as the logs show them?"""
+        reached = coverage(self.index).covered_since_ms
+        return reached is None or (period.start_ms is not None and period.start_ms > reached)
+
     def coverage(self) -> Coverage:
         """How far the index reaches."""
         done = coverage(self.index)

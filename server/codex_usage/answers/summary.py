@@ -79,7 +79,7 @@ def _labels(by: Sequence[str], row: GroupRow) -> list[str]:
 
 def _change(context: Context, period: Period, filters: Filters, total: GroupRow) -> Change | None:
     before = period.before(context.zone)
-    if before is None:
+    if before is None or not context.covers(before):
         return None
     old = queries.totals(context.index, context.scope(before), filters)
     known = (old.priced or not old.calls) and (total.priced or not total.calls)

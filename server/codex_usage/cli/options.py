@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from codex_usage.answers import Context
     from codex_usage.index import Index, Progress, Refreshed
 
-#: An asking command reads logs older than its period for this long before it answers without them.
-PATIENCE_SECONDS = 10.0
-
 
 @dataclass
 class Settings:
@@ -64,10 +61,13 @@ class Settings:
     ) -> Iterator[Context]:
         """A context for a question about a period, after a bounded refresh; `whole` waits for everything."""
         from codex_usage.answers import make_context
+        from codex_usage.index import patience
 
         with self.open() as (places, index):
             wanted = make_context(index, self.tz).period(period, since, until)
-            refreshed = self.refresh(index, places, None if whole else PATIENCE_SECONDS, wanted.start_ms)
+            refreshed = self.refresh(
+                index, places, None if whole else patience(wanted.start_ms), wanted.start_ms
+            )
             if refreshed.pending_files and not refreshed.busy:
                 self.complete_in_background()
             yield make_context(index, self.tz, refreshed=refreshed)

@@ -2,7 +2,7 @@
 
 from codex_usage.index.database import Index, empty, open_index, remove
 from codex_usage.index.queries import CallRow, Filters, GroupRow, Quality, Scope, ThreadRow, TurnStats
-from codex_usage.index.refresh import Progress, Refreshed, coverage, refresh
+from codex_usage.index.refresh import Progress, Refreshed, coverage, patience, refresh
 
 __all__ = [
     "CallRow",
@@ -18,6 +18,7 @@ __all__ = [
     "coverage",
     "empty",
     "open_index",
+    "patience",
     "refresh",
     "remove",
 ]

@@ -130,7 +130,7 @@ def _checked(path: Path, sql: sqlite3.Connection) -> Index:
         _make(index)
     sql.execute("PRAGMA synchronous = NORMAL")
     sql.execute("PRAGMA temp_store = MEMORY")
-    sql.execute("PRAGMA cache_size = -32000")
+    sql.execute("PRAGMA cache_size = -16000")
     return index
 
 

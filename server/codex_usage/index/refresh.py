@@ -41,6 +41,12 @@ PARALLEL_BYTES = 150 << 20
 _AHEAD = 6
 
 
+def patience(since_ms: int | None) -> float:
+    """Seconds that a question waits for logs which it may not need: few when it names a time, as those written
+    since then are read first in any case."""
+    return 1.0 if since_ms is not None else 8.0
+
+
 class Progress(NamedTuple):
     """How far a refresh has come."""
 
@@ -134,7 +140,7 @@ def refresh(
                     workers, initializer=_start_worker, initargs=(run.listing.thread_paths(),)
                 )
             with index.write(wait):
-                run.batch(pool)
+                run.batch(pool, since_ms)
         run.close(wait)
     except sqlite3.DatabaseError as error:
         raise explained(index.path, error) or error from error
@@ -247,8 +253,9 @@ class _Run:
 
     # -- one transaction --------------------------------------------------------------------------------
 
-    def batch(self, pool: ProcessPoolExecutor | None) -> None:
-        """Take in a batch of logs, with their cursors and the sums they change."""
+    def batch(self, pool: ProcessPoolExecutor | None, since_ms: int | None = None) -> None:
+        """Take in a batch of logs, with their cursors and the sums they change; those written since a time are a
+        batch of their own, so that a question about it can be answered right after."""
         if self._data_version() != self._version:
             self._list()
             self._alone = True
@@ -262,7 +269,7 @@ class _Run:
         writer = Writer(sql, self.days)
         gone = self._gone(stored)
         todo = self._settle(writer, stored, gone)
-        size = sum(file.size - (row.offset if row else 0) for file, row in todo)
+        size = sum(file.size - row.offset for file, row in todo)
         if self._total is None:
             self._total = (len(todo), size)
         stale = self.index.get("rollups") == "stale"
@@ -274,7 +281,8 @@ class _Run:
                     sql.execute(f"DROP INDEX IF EXISTS {name}")
         taken = 0
         limit = BATCH_BYTES if pool is None else 4 * BATCH_BYTES  # workers idle at a batch's end
-        jobs = list(_until(self._jobs(todo, self._stored()), limit))
+        wanted = [one for one in todo if since_ms is not None and one[0].mtime_ns >= since_ms * 1_000_000]
+        jobs = list(_until(self._jobs(wanted or todo), limit))
         for job, done in self._read(jobs, pool):
             self._take(writer, job, done)
             taken += 1
@@ -293,7 +301,7 @@ class _Run:
 
     def _settle(
         self, writer: Writer, stored: dict[str, _Stored], gone: list[_Stored]
-    ) -> list[tuple[LogFile, _Stored | None]]:
+    ) -> list[tuple[LogFile, _Stored]]:
         """Decide what is read from its cursor and what from its start; forget the rows of the latter.
 
         A log is read anew when it was rewritten, and when a log that it was counted against came, went or showed
@@ -305,7 +313,7 @@ class _Run:
         anew = {row.name for file, row in todo if row and row.read and not _grown(file, row)}
         threads = {row.thread for row in gone} | {stored[name].thread for name in anew}
         for file, row in todo:
-            if file.thread_id in known:
+            if file.thread_id in known and (row is None or row.read or row.size != file.size):
                 threads.add(growth_of(file.thread_id or ""))
             if row is None:
                 sql.execute(
@@ -328,7 +336,7 @@ class _Run:
         ]
         files = sorted([file for file, _ in todo] + extra, key=lambda file: (-file.mtime_ns, file.name))
         again = self._stored()
-        return [(file, again.get(file.name)) for file in files]
+        return [(file, again[file.name]) for file in files]
 
     def _dependants(self, threads: set[str | None], gone: set[str]) -> set[str]:
         """Names of logs counted under an assumption about these threads, and so on."""
@@ -349,11 +357,8 @@ class _Run:
                     waiting.append(thread)
         return found
 
-    def _jobs(
-        self, todo: list[tuple[LogFile, _Stored | None]], stored: dict[str, _Stored]
-    ) -> Iterator[tuple[_Job, int]]:
-        for file, _ in todo:
-            row = stored[file.name]
+    def _jobs(self, todo: list[tuple[LogFile, _Stored]]) -> Iterator[tuple[_Job, int]]:
+        for file, row in todo:
             fresh = file.compressed or not row.read
             state = b""
             if not fresh:

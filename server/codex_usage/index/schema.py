@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 3
+VERSION = 4
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -17,6 +17,7 @@ CREATE TABLE files (
   offset INTEGER NOT NULL, head BLOB, tail BLOB, state BLOB, thread TEXT, archived INTEGER NOT NULL,
   read INTEGER NOT NULL, skipped TEXT, problem TEXT
 );
+CREATE INDEX files_thread ON files (thread);
 CREATE TABLE depends (thread TEXT NOT NULL, file_id INTEGER NOT NULL, PRIMARY KEY (thread, file_id)) WITHOUT ROWID;
 CREATE TABLE threads (
   id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, name TEXT, file TEXT,

@@ -10,13 +10,11 @@ from typing import Any
 from codex_usage import answers
 from codex_usage.answers import Context
 from codex_usage.homes import Places, find_places
-from codex_usage.index import Filters, Index, Refreshed, open_index, refresh
+from codex_usage.index import Filters, Index, Refreshed, open_index, patience, refresh
 from codex_usage.model import BadInput, IndexBusy, NoHome
 from codex_usage.present import MOST_BYTES, fits, for_model
 from codex_usage.serve.tools import TOOLS
 
-#: A tool call waits this long for a first index before it answers with what is there (Codex waits 60 s).
-PATIENCE_SECONDS = 8.0
 _LOCK_SECONDS = 2.0
 
 _completing = threading.Lock()
@@ -49,7 +47,7 @@ def _default_period(name: str, asked: _Arguments) -> str:
 
 def _refresh(index: Index, places: Places, since_ms: int | None) -> Refreshed:
     try:
-        return refresh(index, places, since_ms=since_ms, seconds=PATIENCE_SECONDS, wait=_LOCK_SECONDS)
+        return refresh(index, places, since_ms=since_ms, seconds=patience(since_ms), wait=_LOCK_SECONDS)
     except IndexBusy:  # another server or command is reading the logs: answer with what is there
         return Refreshed(busy=True)
 
