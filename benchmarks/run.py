@@ -151,7 +151,14 @@ def main() -> None:
             "table": text,
         }
         given.write.parent.mkdir(parents=True, exist_ok=True)
-        given.write.write_text(PAGE.format(**facts), encoding="utf-8")
+        given.write.write_text(PAGE.format(**facts) + said_below(given.write), encoding="utf-8")
+
+
+def said_below(page: Path) -> str:
+    """What people wrote below the table of the page as it is: kept when the table is written anew."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    start = text.find("\n## ")
+    return text[start:] if start >= 0 else ""
 
 
 def without_paths(arguments: list[str]) -> list[str]:

@@ -209,7 +209,10 @@ def _headline(period: PeriodInfo, total: Sums, previous: Change | None) -> Text:
     text.append(f" in {many(total.calls, 'call')}, {many(total.threads, 'thread')}")
     if previous is not None and previous.cost_percent is not None:
         style = "red" if previous.cost_percent > 0 else "green"
-        text.append(f"  {previous.cost_percent:+,.0f}% against the period before", style=style)
+        change = f"{previous.cost_percent:+,.0f}% against"
+        if previous.cost_percent >= 1000:  # a percentage of that size says little
+            change = f"{1 + previous.cost_percent / 100:,.0f} times"
+        text.append(f"  {change} the period before", style=style)
     return text
 
 
