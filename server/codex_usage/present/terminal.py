@@ -289,7 +289,8 @@ def _footer(out: Console, total: Sums, coverage: Coverage, quality: str) -> None
             "No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo"
         )
     else:
-        out.print(f"No such calls in this period ({quality}). Try --period all.")
+        elsewhere = "" if "no usage recorded" in quality else " Try --period all."
+        out.print(f"No such calls in this period ({quality}).{elsewhere}")
 
 
 def _least(sums: Sums, words: str) -> str:
