@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codex_usage import __version__
-from codex_usage.cli.options import Settings, filter_options, global_options, period_options
+from codex_usage.cli.options import (
+    Settings,
+    filter_options,
+    global_options,
+    limit_option,
+    order_option,
+    period_options,
+)
 from codex_usage.model import BadInput
 from codex_usage.model.words import many
 
@@ -110,11 +117,13 @@ def setup(settings: Settings, uninstall: bool) -> None:
     if places.found:
         with settings.open() as (found, index):
             done = settings.refresh(index, found, None, None)
-            click.echo(f"✓ Read {done.files} logs in {done.seconds:.1f} s.")
+            if not settings.as_json:
+                click.echo(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
     _doctor(settings)
-    click.echo(
-        "\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary"
-    )
+    if not settings.as_json:
+        click.echo(
+            "\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary"
+        )
 
 
 @cli.command(short_help="Check the installation.")
@@ -211,9 +220,7 @@ def _overview(settings: Settings, period: str) -> bool:
     " thread; two with a comma.",
 )
 @filter_options
-@click.option(
-    "--limit", default=12, show_default=True, type=click.IntRange(0), metavar="N", help="Rows to show."
-)
+@limit_option(12, least=0)
 @click.option("--no-compare", is_flag=True, help="Leave out the period before.")
 @global_options
 @pass_settings
@@ -242,17 +249,9 @@ def summary(
 
 @cli.command(epilog=_example("threads --period last_30_days --project my-app"))
 @period_options
-@click.option(
-    "--order",
-    default="cost",
-    show_default=True,
-    metavar="WORD",
-    help="cost, tokens, calls, recent or output.",
-)
+@order_option("cost, tokens, calls, recent or output.")
 @filter_options
-@click.option(
-    "--limit", default=15, show_default=True, type=click.IntRange(1), metavar="N", help="Rows to show."
-)
+@limit_option(15, least=1)
 @global_options
 @pass_settings
 def threads(
@@ -290,17 +289,9 @@ def session(settings: Settings, thread: str) -> None:
 
 @cli.command(epilog=_example("calls --thread 88672c34 --order recent"))
 @period_options
-@click.option(
-    "--order",
-    default="cost",
-    show_default=True,
-    metavar="WORD",
-    help="cost, tokens, input, uncached, output, recent, oldest or duration.",
-)
+@order_option("cost, tokens, input, uncached, output, recent, oldest or duration.")
 @filter_options
-@click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1), metavar="N", help="Rows to show."
-)
+@limit_option(20, least=1)
 @global_options
 @pass_settings
 def calls(

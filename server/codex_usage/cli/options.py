@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,6 @@ class Settings:
     tz: str | None = None
     as_json: bool = False
     quiet: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def places(self) -> Places:
         """The homes to read and the index to use."""
@@ -218,3 +217,20 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def order_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--order, with the words it takes."""
+    return click.option("--order", default="cost", show_default=True, metavar="WORD", help=words)
+
+
+def limit_option(default: int, least: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--limit, the number of rows."""
+    return click.option(
+        "--limit",
+        default=default,
+        show_default=True,
+        type=click.IntRange(least),
+        metavar="N",
+        help="Rows to show.",
+    )

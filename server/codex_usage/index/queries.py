@@ -447,20 +447,6 @@ def _touched_days(
     return (first, end), (whole_first, whole_end)
 
 
-def find_calls(index: Index, prefix: str) -> list[int]:
-    """Uids of the calls whose 16-digit hexadecimal id starts with the text (at most two)."""
-    try:
-        low = int(prefix.ljust(16, "0"), 16)
-        high = int(prefix.ljust(16, "f"), 16)
-    except ValueError:
-        return []
-    limit = (1 << 63) - 1
-    rows = index.sql.execute(
-        "SELECT uid FROM calls WHERE uid BETWEEN ? AND ? LIMIT 2", (min(low, limit), min(high, limit))
-    )
-    return [row[0] for row in rows]
-
-
 def matched_models(index: Index) -> dict[str, str]:
     """Model name in the logs to the name in the price list that its price was taken from."""
     from codex_usage.index.writer import _RATES

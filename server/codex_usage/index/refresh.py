@@ -11,34 +11,29 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from codex_usage.homes import Listing, Places, list_logs, thread_names
 from codex_usage.homes.discovery import names_mark, unchanged
 from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index, explained
+from codex_usage.index.reading import Done, Job, read_logs, start_worker
 from codex_usage.index.writer import Writer
 from codex_usage.index.zones import Days, zone_of
-from codex_usage.ledger import Family, count_rollout, count_transcript, growth_of
+from codex_usage.ledger import Family, growth_of
 from codex_usage.logs import head_hash, tail_hash
-from codex_usage.model import Counted, LogFile
-from codex_usage.money import load_prices, price_source
+from codex_usage.model import LogFile, Tokens
+from codex_usage.money import price_source
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor
 
 BATCH_BYTES = 256 << 20
 BULK_BYTES = 48 << 20
 #: Below this a second process costs more than it saves.
 PARALLEL_BYTES = 150 << 20
-#: Logs given to the workers at a time: enough to keep them busy, few enough that few answers wait in memory.
-_AHEAD = 6
 
 
 def patience(since_ms: int | None) -> float:
@@ -86,25 +81,6 @@ class _Stored(NamedTuple):
     read: int
 
 
-class _Job(msgspec.Struct, array_like=True):
-    """One log to read, from a cursor on."""
-
-    file_id: int
-    file: LogFile
-    offset: int
-    state: bytes
-
-
-class _Done(msgspec.Struct, array_like=True):
-    """One log read: what it gave, or why it could not be read."""
-
-    file: LogFile
-    counted: Counted | None
-    head: bytes = b""
-    tail: bytes = b""
-    problem: str | None = None
-
-
 def refresh(
     index: Index,
     places: Places,
@@ -137,7 +113,7 @@ def refresh(
                 from concurrent.futures import ProcessPoolExecutor  # 7 ms that few refreshes need
 
                 pool = ProcessPoolExecutor(
-                    workers, initializer=_start_worker, initargs=(run.listing.thread_paths(),)
+                    workers, initializer=start_worker, initargs=(run.listing.thread_paths(),)
                 )
             with index.write(wait):
                 run.batch(pool, since_ms)
@@ -190,8 +166,7 @@ class _Run:
         self.done = Refreshed()
         self._list()
         self.marks = marks
-        self.zone_name, zone = zone_of(os.environ.get("CODEX_USAGE_TZ"))
-        self.days = Days(zone)
+        self.days = Days(zone_of(marks["zone"])[1])
         self.bulk = self._alone = False
         self.pending_bytes = 0
         self._total: tuple[int, int] | None = None
@@ -254,8 +229,8 @@ class _Run:
     # -- one transaction --------------------------------------------------------------------------------
 
     def batch(self, pool: ProcessPoolExecutor | None, since_ms: int | None = None) -> None:
-        """Take in a batch of logs, with their cursors and the sums they change; those written since a time are a
-        batch of their own, so that a question about it can be answered right after."""
+        """Take in a batch of logs, with their cursors and the sums they change. Of many, those written since a
+        time are a batch of their own, so that a question about it can be answered right after."""
         if self._data_version() != self._version:
             self._list()
             self._alone = True
@@ -272,24 +247,20 @@ class _Run:
         size = sum(file.size - row.offset for file, row in todo)
         if self._total is None:
             self._total = (len(todo), size)
-        stale = self.index.get("rollups") == "stale"
-        self.bulk = self.bulk or stale or size > BULK_BYTES
-        if self.bulk and not stale:
-            self.index.put("rollups", "stale")
-            if not sql.execute("SELECT 1 FROM calls LIMIT 1").fetchone():
-                for name in schema.INDICES:
-                    sql.execute(f"DROP INDEX IF EXISTS {name}")
+        self._begin_bulk(size)
         taken = 0
         limit = BATCH_BYTES if pool is None else 4 * BATCH_BYTES  # workers idle at a batch's end
-        wanted = [one for one in todo if since_ms is not None and one[0].mtime_ns >= since_ms * 1_000_000]
+        wanted = []
+        if self.bulk and since_ms is not None:  # a small refresh stays one transaction
+            wanted = [one for one in todo if one[0].mtime_ns >= since_ms * 1_000_000]
         jobs = list(_until(self._jobs(wanted or todo), limit))
-        for job, done in self._read(jobs, pool):
+        for job, done in read_logs(jobs, self.family, pool):
             self._take(writer, job, done)
             taken += 1
         writer.finish()
         more = taken < len(todo)
         if not more:
-            self._marks(writer)
+            self._apply_marks(writer)
         if self.bulk:
             if not more:
                 self._finish_bulk()
@@ -298,6 +269,16 @@ class _Run:
             self._indices()
         if writer.forgot:
             _sweep(sql)
+
+    def _begin_bulk(self, size: int) -> None:
+        """Much to read: sums and indices are made once at the end, as they would slow down every row."""
+        stale = self.index.get("rollups") == "stale"
+        self.bulk = self.bulk or stale or size > BULK_BYTES
+        if self.bulk and not stale:
+            self.index.put("rollups", "stale")
+            if not self.index.sql.execute("SELECT 1 FROM calls LIMIT 1").fetchone():
+                for name in schema.INDICES:
+                    self.index.sql.execute(f"DROP INDEX IF EXISTS {name}")
 
     def _settle(
         self, writer: Writer, stored: dict[str, _Stored], gone: list[_Stored]
@@ -324,7 +305,8 @@ class _Run:
                 )  # fmt: skip
                 if file.thread_id not in known:
                     threads.add(file.thread_id)
-        anew |= self._dependants(threads, {row.name for row in gone}) & stored.keys()
+        if stored:
+            anew |= self._dependants(threads, {row.name for row in gone}) & stored.keys()
         for row in gone:
             writer.forget(row.id)
             sql.execute("DELETE FROM files WHERE id = ?", (row.id,))
@@ -357,7 +339,7 @@ class _Run:
                     waiting.append(thread)
         return found
 
-    def _jobs(self, todo: list[tuple[LogFile, _Stored]]) -> Iterator[tuple[_Job, int]]:
+    def _jobs(self, todo: list[tuple[LogFile, _Stored]]) -> Iterator[tuple[Job, int]]:
         for file, row in todo:
             fresh = file.compressed or not row.read
             state = b""
@@ -367,33 +349,9 @@ class _Run:
                     or b""
                 )
             offset = 0 if fresh else row.offset
-            yield _Job(row.id, file, offset, state), file.size - offset
+            yield Job(row.id, file, offset, state), file.size - offset
 
-    def _read(self, jobs: list[_Job], pool: ProcessPoolExecutor | None) -> Iterator[tuple[_Job, _Done]]:
-        if pool is None:
-            ahead = 0
-            for at, job in enumerate(jobs):
-                while ahead < len(jobs) and ahead < at + 24:
-                    _announce(jobs[ahead])
-                    ahead += 1
-                yield job, _count(job, self.family)
-            return
-        # long logs first, so that no worker is left with one at the end
-        order = sorted(jobs, key=lambda job: job.offset - job.file.size)
-        from concurrent.futures import FIRST_COMPLETED, wait
-
-        left = iter(order)
-        waiting: dict[Future[bytes], _Job] = {}
-        while True:
-            for job in islice(left, _AHEAD - len(waiting)):
-                waiting[pool.submit(_count_packed, msgspec.msgpack.encode(job))] = job
-            if not waiting:
-                return
-            load_prices()  # while the workers read their first logs
-            for answer in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=_Done)
-
-    def _take(self, writer: Writer, job: _Job, done: _Done) -> None:
+    def _take(self, writer: Writer, job: Job, done: Done) -> None:
         if done.counted is None:
             self._skip.add(job.file.name)
             if done.problem:
@@ -410,10 +368,10 @@ class _Run:
 
     # -- what belongs to the whole ----------------------------------------------------------------------
 
-    def _marks(self, writer: Writer) -> None:
+    def _apply_marks(self, writer: Writer) -> None:
         """Apply what changed outside the logs: the zone of days, the prices, the names of threads."""
         sql = writer.sql
-        if self.index.get("zone") not in (None, self.zone_name):
+        if self.index.get("zone") not in (None, self.marks["zone"]):
             rows = sql.execute("SELECT id, time_ms FROM calls").fetchall()
             sql.executemany(
                 "UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows]
@@ -492,54 +450,13 @@ def _grown(file: LogFile, row: _Stored) -> bool:
         return True  # unreadable now: keep what is known
 
 
-def _until(jobs: Iterable[tuple[_Job, int]], limit: int) -> Iterator[_Job]:
+def _until(jobs: Iterable[tuple[Job, int]], limit: int) -> Iterator[Job]:
     total = 0
     for job, size in jobs:
         yield job
         total += size
         if total >= limit:
             return
-
-
-def _announce(job: _Job) -> None:
-    """Tell the system that a log will be read soon (0.71 -> 0.49 s a gigabyte with a cold cache)."""
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):
-            fd = os.open(job.file.path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(fd, job.offset, 0, os.POSIX_FADV_WILLNEED)
-            finally:
-                os.close(fd)
-
-
-def _count(job: _Job, family: Family) -> _Done:
-    """Read one log; the size and time kept with its cursor are those from before the reading."""
-    file = job.file
-    try:
-        stat = Path(file.path).stat()
-        file = msgspec.structs.replace(file, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
-        if file.provider == "codex":
-            counted = count_rollout(file, job.offset, job.state, family)
-        else:
-            counted = count_transcript(file, job.offset, job.state)
-        mark = 0 if file.compressed else counted.offset
-        return _Done(file, counted, head_hash(file.path, mark), tail_hash(file.path, mark))
-    except FileNotFoundError:
-        return _Done(file, None)  # moved while we looked: the next refresh sees where it went
-    except OSError as error:
-        return _Done(file, None, problem=f"cannot read {file.path}: {error.strerror}")
-
-
-_FAMILY = Family({})
-
-
-def _start_worker(paths: dict[str, str]) -> None:
-    global _FAMILY
-    _FAMILY = Family(paths)
-
-
-def _count_packed(packed: bytes) -> bytes:
-    return msgspec.msgpack.encode(_count(msgspec.msgpack.decode(packed, type=_Job), _FAMILY))
 
 
 def _sweep(sql: sqlite3.Connection) -> None:
@@ -560,8 +477,6 @@ def reprice(sql: sqlite3.Connection) -> None:
         " c.cache_write_1h FROM calls c JOIN threads t ON t.id = c.thread_id LEFT JOIN names m ON m.id = c.model_id"
         " LEFT JOIN names s ON s.id = c.tier_id"
     )
-    from codex_usage.model import Tokens
-
     updates = [
         (writer.prices.cost(provider, model, tier, time_ms, Tokens(*numbers[:5]), numbers[5]), key)
         for key, provider, model, tier, time_ms, *numbers in rows

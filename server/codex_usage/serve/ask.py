@@ -32,17 +32,13 @@ def answer(
             f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server."
         )
     with open_index(places.index) as index:
-        period = answers.make_context(index).period(asked.text("period") or _default_period(name, asked))
+        period = _period(answers.make_context(index), asked)
         refreshed = _refresh(index, places, period.start_ms)
         context = answers.make_context(index, refreshed=refreshed)
         text = _RUN[name](context, asked)
     if refreshed.pending_files:
         _complete_in_background(places)
     return text
-
-
-def _default_period(name: str, asked: _Arguments) -> str:
-    return "all" if asked.text("thread") else "last_7_days"
 
 
 def _refresh(index: Index, places: Places, since_ms: int | None) -> Refreshed:
