@@ -143,9 +143,7 @@ class _Home:
         day = self.rng.randrange(self.recipe.days)
         if (self.end // DAY - self.recipe.days + day + 3) % 7 >= 5 and self.rng.random() < 0.7:
             day = self.rng.randrange(self.recipe.days)
-        begin = (
-            self.end - self.recipe.days * DAY + day * DAY + int(self.rng.triangular(7, 23, 14) * 3_600_000)
-        )
+        begin = self.end - self.recipe.days * DAY + day * DAY + int(self.rng.triangular(7, 23, 14) * 3_600_000)
         return min(begin, self.end - length)
 
     def file_sizes(self) -> list[int]:
@@ -168,11 +166,7 @@ class _Home:
     def write_session(self, start: int, size: int, calls: int, shape: Shape) -> None:
         chance = self.rng.random()
         parents = self.parents.setdefault(shape.version, [])
-        if (
-            parents
-            and shape.copies_on_fork
-            and self.kinds["copied"] < COPIED_SHARE * 1.3 * self.kinds.total()
-        ):
+        if parents and shape.copies_on_fork and self.kinds["copied"] < COPIED_SHARE * 1.3 * self.kinds.total():
             parent, end = self.fork_point(parents, size)
             start, kind = end.ms + self.rng.randint(60_000, 3_600_000), "copied fork"
         elif parents and shape.ordinals and chance < 0.12:
@@ -206,25 +200,15 @@ class _Home:
     def fork_point(self, parents: list[_Written], size: int) -> tuple[_Written, TurnEnd]:
         """A turn's end of a recent thread with a prefix that suits a fork of ``size`` bytes."""
         wanted = min(0.65 * size, 8_000_000)
-        pairs = [
-            (parent, end) for parent in self.rng.sample(parents, min(12, len(parents))) for end in parent.ends
-        ]
+        pairs = [(parent, end) for parent in self.rng.sample(parents, min(12, len(parents))) for end in parent.ends]
         return min(pairs, key=lambda pair: abs(pair[1].offset - wanted))
 
     def write_file(
-        self,
-        start: int,
-        plan: Plan,
-        shape: Shape,
-        who: Identity,
-        parent: _Written | None,
-        end: TurnEnd | None,
+        self, start: int, plan: Plan, shape: Shape, who: Identity, parent: _Written | None, end: TurnEnd | None
     ) -> None:
         name = f"rollout-{stamp(start)[:19].replace(':', '-')}-{who.thread}.jsonl"
         archived = start < self.end - 14 * DAY and self.rng.random() < 0.12
-        folder = self.out / (
-            "archived_sessions" if archived else f"sessions/{stamp(start)[:10].replace('-', '/')}"
-        )
+        folder = self.out / ("archived_sessions" if archived else f"sessions/{stamp(start)[:10].replace('-', '/')}")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
         with path.open("wb", buffering=1 << 20) as out:
@@ -258,11 +242,7 @@ def copy_prefix(log: Rollout, parent: Path, end: TurnEnd, usage: bool) -> None:
     with parent.open("rb") as lines:
         data = lines.read(end.offset)
     now = stamp(log.now).encode()
-    skipped = (
-        b'"token_usage_record"',
-        b'"event_msg","payload":{"type":"token_count"',
-        b'"type":"item_completed"',
-    )
+    skipped = (b'"token_usage_record"', b'"event_msg","payload":{"type":"token_count"', b'"type":"item_completed"')
     for line in data.splitlines(keepends=True):
         if usage:
             log.raw("copied", line[: STAMP.start] + now + line[STAMP.stop :])
@@ -328,12 +308,8 @@ def cached(recipe: Recipe) -> tuple[Path, dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.homes", description=__doc__.splitlines()[0])
     parser.add_argument("--bytes", type=parse_size, default=0, help="size of the logs, such as 1GB")
-    parser.add_argument(
-        "--calls", type=int, default=0, help="instead of --bytes: this many calls with small bodies"
-    )
-    parser.add_argument(
-        "--many-files", type=int, default=0, metavar="N", help="spread --bytes over about N files"
-    )
+    parser.add_argument("--calls", type=int, default=0, help="instead of --bytes: this many calls with small bodies")
+    parser.add_argument("--many-files", type=int, default=0, metavar="N", help="spread --bytes over about N files")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--until", default="2026-11-20", help="last day of the history")
@@ -342,9 +318,7 @@ def main() -> None:
     given = parser.parse_args()
     if bool(given.bytes) == bool(given.calls):
         parser.error("give one of --bytes and --calls")
-    recipe = Recipe(
-        given.bytes, given.calls, given.many_files, given.seed, given.until, given.days, given.max_file
-    )
+    recipe = Recipe(given.bytes, given.calls, given.many_files, given.seed, given.until, given.days, given.max_file)
     facts = build(recipe, given.out)
     print(json.dumps({key: facts[key] for key in ("bytes", "files", "shares", "totals")}, indent=1))
 

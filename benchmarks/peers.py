@@ -72,7 +72,5 @@ def line_count(home: Path, pipe: bool = True) -> Command:
     Pipes are slow on some virtual machines; without ``pipe`` wc reads the files itself.
     """
     folders = [name for name in ("sessions", "archived_sessions") if (home / name).is_dir()]
-    script = (
-        f"find {' '.join(folders)} -name '*.jsonl' -print0 | xargs -0 {'cat | wc -l' if pipe else 'wc -l'}"
-    )
+    script = f"find {' '.join(folders)} -name '*.jsonl' -print0 | xargs -0 {'cat | wc -l' if pipe else 'wc -l'}"
     return Command(["sh", "-c", f"cd '{home}' && {script}"], dict(os.environ))

@@ -45,10 +45,7 @@ def stamp(ms: int) -> str:
 def uuid7(rng: random.Random, ms: int) -> str:
     """A version 7 UUID of that moment."""
     low = rng.getrandbits(74)
-    return (
-        f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{low & 0xFFF:03x}-"
-        f"{0x8000 | (low >> 12) & 0x3FFF:04x}-{low >> 26:012x}"
-    )
+    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{low & 0xFFF:03x}-{0x8000 | (low >> 12) & 0x3FFF:04x}-{low >> 26:012x}"
 
 
 @dataclass(slots=True)
@@ -216,9 +213,7 @@ class Rollout:
         if shape.ordinals:
             turn += f'"root_turn_id":"{self.who.root_turn or self.turn}","disabled_plugin_ids":[],'
         settings = f'{{"model":"{self.model}","reasoning_effort":null,"developer_instructions":null}}'
-        extra = (
-            "" if shape.usage_first else f'"collaboration_mode":{{"mode":"default","settings":{settings}}},'
-        )
+        extra = "" if shape.usage_first else f'"collaboration_mode":{{"mode":"default","settings":{settings}}},'
         if shape.context_per_call and not shape.usage_first:
             effort += f'"user_instructions":"{self.bodies.text(900)}",'
         self.line(
@@ -241,18 +236,14 @@ class Rollout:
 
     def message(self, role: str, part: str, text: str, item_id: str) -> None:
         self.item(
-            "message",
-            f'"type":"message","role":"{role}","content":[{{"type":"{part}","text":"{text}"}}]',
-            item_id,
+            "message", f'"type":"message","role":"{role}","content":[{{"type":"{part}","text":"{text}"}}]', item_id
         )
 
     def user_message(self, text: str) -> None:
         self.message("user", "input_text", text, f"msg_{uuid7(self.rng, self.now)}")
         if self.shape.ordinals:
             content = f'[{{"type":"text","text":"{text}","text_elements":[]}}]'
-            self.completed(
-                "message", f'"type":"UserMessage","id":"{uuid7(self.rng, self.now)}","content":{content}'
-            )
+            self.completed("message", f'"type":"UserMessage","id":"{uuid7(self.rng, self.now)}","content":{content}')
         else:
             self.event("message", f'{{"type":"user_message","message":"{text}","images":[]}}')
 
@@ -270,8 +261,7 @@ class Rollout:
         item_id = f"rs_{self.rng.getrandbits(96):024x}"
         if self.shape.ordinals:
             self.completed(
-                "reasoning",
-                f'"type":"Reasoning","id":"{item_id}","summary_text":["{summary}"],"raw_content":[]',
+                "reasoning", f'"type":"Reasoning","id":"{item_id}","summary_text":["{summary}"],"raw_content":[]'
             )
         else:
             self.event("reasoning", f'{{"type":"agent_reasoning","text":"{summary}"}}')
@@ -325,17 +315,11 @@ class Rollout:
             output = f'[{done},{{"type":"input_text","text":"{body}"}}]'
         elif self.shape.usage_first:
             quoted = body.replace("\\", "\\\\").replace('"', r"\"")
-            output = (
-                rf'"{{\"output\":\"{quoted}\",\"metadata\":{{\"exit_code\":0,\"duration_seconds\":0.1}}}}"'
-            )
+            output = rf'"{{\"output\":\"{quoted}\",\"metadata\":{{\"exit_code\":0,\"duration_seconds\":0.1}}}}"'
         else:
-            output = (
-                rf'"Chunk ID: 16a289\nWall time: 0.0512 seconds\nProcess exited with code 0\nOutput:\n{body}"'
-            )
+            output = rf'"Chunk ID: 16a289\nWall time: 0.0512 seconds\nProcess exited with code 0\nOutput:\n{body}"'
         self.item(
-            "output",
-            f'"type":"{kind}","call_id":"{call_id}","output":{output}',
-            f"fco_{uuid7(self.rng, self.now)}",
+            "output", f'"type":"{kind}","call_id":"{call_id}","output":{output}', f"fco_{uuid7(self.rng, self.now)}"
         )
 
     # -- usage -----------------------------------------------------------------------------------------------
@@ -348,9 +332,7 @@ class Rollout:
             f'"total_tokens":{tokens.input + tokens.output if total is None else total}}}'
         )
 
-    def token_count(
-        self, last: Tokens | None = None, estimate: int | None = None, bare: bool = False
-    ) -> None:
+    def token_count(self, last: Tokens | None = None, estimate: int | None = None, bare: bool = False) -> None:
         """A ``token_count``: the running total, ``last`` (default: the last call's), rate limits.
 
         ``bare`` writes ``info: null``; ``estimate`` is the context size that follows a compaction.

@@ -103,9 +103,7 @@ def cold_index(it: Subject, peer: Ccusage, rounds: int) -> Iterator[Row]:
 def off_by(found: dict[str, int], wanted: dict[str, int]) -> str:
     """``exact``, or by how much each total is off."""
     parts = [
-        f"{name} {100 * (count / wanted[name] - 1):+.4f} %"
-        for name, count in found.items()
-        if count != wanted[name]
+        f"{name} {100 * (count / wanted[name] - 1):+.4f} %" for name, count in found.items() if count != wanted[name]
     ]
     return ", ".join(parts) or "exact"
 
@@ -127,12 +125,7 @@ def nothing_new(it: Subject, peer: Ccusage, rounds: int) -> Iterator[Row]:
     with it.server() as server:
         summary = served(server, "usage_summary", {"period": "last_7_days"})
         runs = alternate(
-            {
-                "ours": lambda: it.command(*SUMMARY),
-                "served": summary,
-                "ccusage": peer.command(it.env()),
-            },
-            rounds,
+            {"ours": lambda: it.command(*SUMMARY), "served": summary, "ccusage": peer.command(it.env())}, rounds
         )
     peers = runs.wall("ccusage")
     for name, text in (
@@ -208,13 +201,7 @@ def many_calls(it: Subject, rounds: int) -> Iterator[Row]:
     yield index_size(it)
     periods = ("last_7_days", "last_30_days", "this_month", "all")
     with it.server() as server:
-        for tool in (
-            "usage_summary",
-            "usage_threads",
-            "usage_calls",
-            "usage_explain",
-            "usage_recommendations",
-        ):
+        for tool in ("usage_summary", "usage_threads", "usage_calls", "usage_explain", "usage_recommendations"):
             if tool not in server.tools:
                 continue
             wanted = [{"period": period} for period in periods]
@@ -223,11 +210,7 @@ def many_calls(it: Subject, rounds: int) -> Iterator[Row]:
             _, answer = server.call("usage_summary", {"period": "all"})
             counted = calls_in(answer)
             yield Row(
-                "… calls counted over all time",
-                f"{calls:,}",
-                f"{counted:,}" if counted else "?",
-                "",
-                counted == calls,
+                "… calls counted over all time", f"{calls:,}", f"{counted:,}" if counted else "?", "", counted == calls
             )
 
 
@@ -236,9 +219,7 @@ def percentile(server: Server, tool: str, wanted: list[dict[str, Any]], repeats:
     try:
         for arguments in wanted:
             server.call(tool, arguments)
-        spread = Spread(
-            tuple(server.call(tool, arguments)[0] for _ in range(repeats) for arguments in wanted)
-        )
+        spread = Spread(tuple(server.call(tool, arguments)[0] for _ in range(repeats) for arguments in wanted))
     except Failed as error:
         return Row(what, "≤ 50 ms", f"failed: {error}", "", False)
     p95 = spread.quantile(0.95)
@@ -250,9 +231,7 @@ def server_start(it: Subject, rounds: int) -> Iterator[Row]:
     ensure_index(it)
     with it.server() as server:
         tools = len(server.tools)
-    bare = Command(
-        [python_beside(it.mcp_argv), str(Path(__file__).with_name("bare_server.py")), str(tools)], it.env()
-    )
+    bare = Command([python_beside(it.mcp_argv), str(Path(__file__).with_name("bare_server.py")), str(tools)], it.env())
 
     def start(command: Command) -> Run:
         with Server(command) as server:
@@ -270,11 +249,7 @@ def server_start(it: Subject, rounds: int) -> Iterator[Row]:
         ratio <= 1.1,
     )
     yield Row(
-        "… always within what Codex waits",
-        "< 1 s",
-        f"at most {max(mine.values):.2f} s",
-        "",
-        max(mine.values) < 1,
+        "… always within what Codex waits", "< 1 s", f"at most {max(mine.values):.2f} s", "", max(mine.values) < 1
     )
 
 
@@ -305,8 +280,7 @@ def long_history(it: Subject, rounds: int) -> Iterator[Row]:
     )
     scale = 50e9 / it.facts["bytes"]
     yield Row(
-        "… extrapolated to 50 GB (every part × "
-        f"{scale:.1f}: an upper bound, a 50 GB history is not generated)",
+        f"… extrapolated to 50 GB (every part × {scale:.1f}: an upper bound, a 50 GB history is not generated)",
         "–",
         f"{first.median * scale:.1f} s; all {full.median * scale:.0f} s",
     )

@@ -64,9 +64,7 @@ def table(measured: Iterable[Row]) -> str:
     """The rows as Markdown."""
     met = {True: "yes", False: "**no**", None: ""}
     lines = ["| what | budget | measured: median (min–max) | ratio | met |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row.what} | {row.budget} | {row.measured} | {row.ratio} | {met[row.met]} |" for row in measured
-    ]
+    lines += [f"| {row.what} | {row.budget} | {row.measured} | {row.ratio} | {met[row.met]} |" for row in measured]
     return "\n".join(lines)
 
 
@@ -74,9 +72,7 @@ def machine(argv: list[str]) -> str:
     """What the figures depend on; no names."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     ask = "import platform; print(platform.python_implementation(), platform.python_version())"
-    python = subprocess.run(
-        [python_beside(argv), "-c", ask], capture_output=True, text=True, check=False
-    ).stdout
+    python = subprocess.run([python_beside(argv), "-c", ask], capture_output=True, text=True, check=False).stdout
     system = f"{platform.system()} {platform.machine()}"
     return f"{system}, {os.cpu_count()} cores, {memory:.0f} GB of memory, {python.strip()}"
 

@@ -107,11 +107,7 @@ class Session:
             self.play_turn()
 
     def done(self) -> bool:
-        return (
-            self.log.size >= self.plan.size
-            or self.calls >= self.plan.calls
-            or self.log.now >= self.plan.deadline
-        )
+        return self.log.size >= self.plan.size or self.calls >= self.plan.calls or self.log.now >= self.plan.deadline
 
     def play_turn(self) -> None:
         log, first = self.log, not self.ends
@@ -208,9 +204,7 @@ class Session:
         self.bill(tokens)
         record = ""
         if shape.ordinals:
-            log.message(
-                "assistant", "output_text", log.bodies.text(1_500), f"msg_{self.rng.getrandbits(96):024x}"
-            )
+            log.message("assistant", "output_text", log.bodies.text(1_500), f"msg_{self.rng.getrandbits(96):024x}")
             record = log.usage_record(f"resp_{self.rng.getrandbits(128):032x}", self.turn_total)
         log.token_count()
         self.written.update(log.kinds)

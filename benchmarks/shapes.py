@@ -55,9 +55,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape("0.130.0", 0.25, ("gpt-5.5", "gpt-5.4"), twice=True, copies_on_fork=True),
     Shape("0.147.0", 0.21, ("gpt-5.5", "gpt-5.6-sol"), usage_last=True, ids=True, copies_on_fork=True),
-    Shape(
-        "0.169.0", 0.22, ("gpt-6-sol", "gpt-6.1-terra", "gpt-5.5"), ordinals=True, usage_last=True, ids=True
-    ),
+    Shape("0.169.0", 0.22, ("gpt-6-sol", "gpt-6.1-terra", "gpt-5.5"), ordinals=True, usage_last=True, ids=True),
 )
 
 

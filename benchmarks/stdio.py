@@ -28,11 +28,7 @@ class Server:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._began = time.perf_counter()
         self._child = subprocess.Popen(
-            command.argv,
-            env=dict(command.env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
+            command.argv, env=dict(command.env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
         self._buffer = b""
         self._id = 0
@@ -42,11 +38,7 @@ class Server:
 
     def __enter__(self) -> Self:
         try:
-            hello = {
-                "protocolVersion": PROTOCOL,
-                "capabilities": {},
-                "clientInfo": {"name": "bench", "version": "1"},
-            }
+            hello = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
             self.request("initialize", hello)
             self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
             self.tools: list[str] = [tool["name"] for tool in self.request("tools/list", {})["tools"]]
@@ -57,9 +49,7 @@ class Server:
         """Seconds from the start of the process until its tools were listed."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:

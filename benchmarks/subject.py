@@ -39,9 +39,7 @@ class Subject:
 
     def env(self) -> dict[str, str]:
         """The caller's environment without settings that could reach other logs."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "CLAUDE_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "CLAUDE_"))}
         empty = self.data.parent / "nothing"
         empty.mkdir(exist_ok=True)
         return {
@@ -85,17 +83,10 @@ class Subject:
         Done in a process of its own: parsing the export would raise the memory floor of later measurements.
         """
         code = f"from benchmarks.subject import compare; compare({str(self.home)!r})"
-        exported = subprocess.Popen(
-            [*self.argv, "export", "--format", "json"], env=self.env(), stdout=subprocess.PIPE
-        )
+        exported = subprocess.Popen([*self.argv, "export", "--format", "json"], env=self.env(), stdout=subprocess.PIPE)
         here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
         done = subprocess.run(
-            [sys.executable, "-c", code],
-            stdin=exported.stdout,
-            env=here,
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-c", code], stdin=exported.stdout, env=here, capture_output=True, text=True, check=False
         )
         exported.communicate()
         return (done.stdout + done.stderr[-300:]).strip()
@@ -182,7 +173,5 @@ def default_command(name: str) -> str:
     """The console script beside this interpreter."""
     path = Path(sys.executable).parent / name
     if not path.exists() and not shutil.which(name):
-        raise Failed(
-            f"{name} is not installed beside {sys.executable}: install the project or give the command"
-        )
+        raise Failed(f"{name} is not installed beside {sys.executable}: install the project or give the command")
     return str(path) if path.exists() else name

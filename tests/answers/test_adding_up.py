@@ -19,25 +19,9 @@ from codex_usage.index import Filters
 from tests.support.spending import NOW, Spent, asking, dollars, home, sums_of
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-ZONES = (
-    "UTC",
-    "Europe/Berlin",
-    "Asia/Kathmandu",
-    "America/Los_Angeles",
-    "Pacific/Kiritimati",
-    "America/Santiago",
-)
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Los_Angeles", "Pacific/Kiritimati", "America/Santiago")
 # around the clock changes of Berlin and Los Angeles, a month's end and the running week
-DAYS = (
-    "2026-10-24",
-    "2026-10-25",
-    "2026-10-31",
-    "2026-11-01",
-    "2026-11-15",
-    "2026-11-16",
-    "2026-11-20",
-    "2026-11-21",
-)
+DAYS = ("2026-10-24", "2026-10-25", "2026-10-31", "2026-11-01", "2026-11-15", "2026-11-16", "2026-11-20", "2026-11-21")
 
 
 @st.composite
@@ -78,15 +62,9 @@ def added(parts: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 @FEW
 @given(calls=st.lists(spent(), min_size=1, max_size=25), limit=st.integers(0, 6), zone=st.sampled_from(ZONES))
-def test_rows_and_rest_add_up_to_the_total_for_every_grouping(
-    calls: list[Spent], limit: int, zone: str
-) -> None:
+def test_rows_and_rest_add_up_to_the_total_for_every_grouping(calls: list[Spent], limit: int, zone: str) -> None:
     with spending(calls, zone=zone) as context:
-        for by in [(word,) for word in GROUP_WORDS] + [
-            ("model", "effort"),
-            ("day", "model"),
-            ("thread", "model"),
-        ]:
+        for by in [(word,) for word in GROUP_WORDS] + [("model", "effort"), ("day", "model"), ("thread", "model")]:
             asked = answers.summary(context, context.period("all"), by=by, limit=limit)
             parts = [row.sums for row in asked.rows] + ([asked.rest] if asked.rest else [])
             assert added([sums_of(part) for part in parts]) == sums_of(asked.total), by
@@ -98,19 +76,13 @@ def test_rows_and_rest_add_up_to_the_total_for_every_grouping(
 
 
 @FEW
-@given(
-    calls=st.lists(spent(), min_size=1, max_size=25), zone=st.sampled_from(ZONES), tz=st.sampled_from(ZONES)
-)
+@given(calls=st.lists(spent(), min_size=1, max_size=25), zone=st.sampled_from(ZONES), tz=st.sampled_from(ZONES))
 def test_days_thread_days_and_calls_tell_the_same(calls: list[Spent], zone: str, tz: str) -> None:
     """The daily sums, the sums of threads, single calls, and calls in a span that fits no day."""
     with spending(calls, zone=zone) as context:
         by_days = answers.summary(context, context.period("2026-10-25..2026-11-20"))
-        midnights = [
-            datetime.fromisoformat(day).replace(tzinfo=context.zone) for day in ("2026-10-25", "2026-11-21")
-        ]
-        exact = total(
-            context, midnights[0].isoformat(), (midnights[1] - timedelta(milliseconds=1)).isoformat()
-        )
+        midnights = [datetime.fromisoformat(day).replace(tzinfo=context.zone) for day in ("2026-10-25", "2026-11-21")]
+        exact = total(context, midnights[0].isoformat(), (midnights[1] - timedelta(milliseconds=1)).isoformat())
         by_threads = answers.threads(context, context.period("2026-10-25..2026-11-20"), limit=100)
         single = answers.calls(context, context.period("2026-10-25..2026-11-20"), limit=100)
         assert exact == sums_of(by_days.total) == sums_of(by_threads.total) == sums_of(single.total)
@@ -119,16 +91,11 @@ def test_days_thread_days_and_calls_tell_the_same(calls: list[Spent], zone: str,
         assert by_days.total.threads == len(by_threads.rows) == len({row.thread_id for row in single.rows})
         if by_threads.rows:
             assert added([sums_of(row.sums) for row in by_threads.rows]) == sums_of(by_days.total)
-            assert (
-                (by_days.total.cost_usd or 0)
-                == dollars(row.sums for row in by_threads.rows)
-                == dollars(single.rows)
-            )
+            assert (by_days.total.cost_usd or 0) == dollars(row.sums for row in by_threads.rows) == dollars(single.rows)
     with spending(calls, zone=zone, tz=tz) as elsewhere, spending(calls, zone=tz) as there:
         for by in ("day", "week", "month", "model"):
             asked = [
-                answers.summary(each, each.period("2026-10-25..2026-11-20"), by=(by,))
-                for each in (elsewhere, there)
+                answers.summary(each, each.period("2026-10-25..2026-11-20"), by=(by,)) for each in (elsewhere, there)
             ]
             told = [[(row.labels, sums_of(row.sums), row.sums.threads) for row in one.rows] for one in asked]
             assert told[0] == told[1], (by, zone, tz)
@@ -141,9 +108,7 @@ def test_days_thread_days_and_calls_tell_the_same(calls: list[Spent], zone: str,
     period=st.sampled_from(("all", "2026-10-25..2026-11-16", "2026-10-25T07:30Z..2026-11-20T18:30Z")),
     page=st.integers(1, 7),
 )
-def test_pages_give_every_call_once_and_in_order(
-    calls: list[Spent], order: str, period: str, page: int
-) -> None:
+def test_pages_give_every_call_once_and_in_order(calls: list[Spent], order: str, period: str, page: int) -> None:
     values = {
         "cost": lambda c: -1 if c.cost_usd is None else c.cost_usd,
         "tokens": lambda c: c.total_tokens,
@@ -157,9 +122,7 @@ def test_pages_give_every_call_once_and_in_order(
         asked = answers.calls(context, context.period(period), order=order, limit=page)
         rows = list(asked.rows)
         while asked.cursor:
-            asked = answers.calls(
-                context, context.period(period), order=order, limit=page, offset=int(asked.cursor)
-            )
+            asked = answers.calls(context, context.period(period), order=order, limit=page, offset=int(asked.cursor))
             rows += asked.rows
         exported = list(answers.export_rows(context, context.period(period)))
         assert len(rows) == len({row.call_id for row in rows}) == asked.total.calls == len(exported)
@@ -193,13 +156,8 @@ def test_filters_split_the_total_and_agree_with_the_groups(calls: list[Spent]) -
         for word in ("model", "project", "effort", "thread", "provider"):
             asked = answers.summary(context, context.period("all"), by=(word,), limit=99)
             for row in asked.rows:
-                for period in (
-                    "all",
-                    "2026-10-01T00:01Z..2026-11-30T12:00Z",
-                ):  # from the daily sums, from calls
-                    alone = answers.summary(
-                        context, context.period(period), filters=Filters(**{word: row.labels[0]})
-                    )
+                for period in ("all", "2026-10-01T00:01Z..2026-11-30T12:00Z"):  # from the daily sums, from calls
+                    alone = answers.summary(context, context.period(period), filters=Filters(**{word: row.labels[0]}))
                     assert sums_of(alone.total) == sums_of(row.sums), (word, row.labels, period)
                 listed = answers.calls(
                     context, context.period("all"), filters=Filters(**{word: row.labels[0]}), limit=99
@@ -207,9 +165,7 @@ def test_filters_split_the_total_and_agree_with_the_groups(calls: list[Spent]) -
                 assert len(listed.rows) == row.sums.calls
         two = (
             answers.summary(context, context.period("all"), filters=Filters(model="GPT-5.5", project="Atlas"))
-            if (
-                {"gpt-5.5"} <= {call.model for call in calls} and {"atlas"} <= {call.folder for call in calls}
-            )
+            if ({"gpt-5.5"} <= {call.model for call in calls} and {"atlas"} <= {call.folder for call in calls})
             else None
         )
         if two:

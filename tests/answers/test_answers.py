@@ -44,26 +44,15 @@ def test_the_change_against_the_period_before_is_told_in_money_and_percent(tmp_p
 def test_a_period_after_one_without_usage_has_a_change_but_no_percent(tmp_path: Path) -> None:
     asked = summary_of(tmp_path, [Spent()])
     assert asked.previous
-    assert (asked.previous.cost_usd, asked.previous.cost_percent, asked.previous.tokens_percent) == (
-        0,
-        None,
-        None,
-    )
+    assert (asked.previous.cost_usd, asked.previous.cost_percent, asked.previous.tokens_percent) == (0, None, None)
     assert asked.previous.cost_delta_usd == asked.total.cost_usd
 
 
 def test_without_prices_there_is_no_change_in_money(tmp_path: Path) -> None:
-    calls = [
-        Spent(model="nobody-knows", input=3000),
-        Spent(at="2026-11-13T09:00Z", model="nobody-knows", input=1000),
-    ]
+    calls = [Spent(model="nobody-knows", input=3000), Spent(at="2026-11-13T09:00Z", model="nobody-knows", input=1000)]
     asked = summary_of(tmp_path, calls)
     assert asked.previous
-    assert (asked.previous.cost_usd, asked.previous.cost_delta_usd, asked.previous.cost_percent) == (
-        None,
-        None,
-        None,
-    )
+    assert (asked.previous.cost_usd, asked.previous.cost_delta_usd, asked.previous.cost_percent) == (None, None, None)
     assert asked.previous.tokens_percent == pytest.approx(198.0, abs=0.1)
 
 
@@ -104,17 +93,9 @@ def test_a_price_taken_from_another_name_is_told(tmp_path: Path) -> None:
 
 
 def test_two_words_group_by_both_and_a_word_said_twice_counts_once(tmp_path: Path) -> None:
-    calls = [
-        Spent(effort="low"),
-        Spent(effort="high", input=2000),
-        Spent(model="gpt-5.4", effort="low", input=9000),
-    ]
+    calls = [Spent(effort="low"), Spent(effort="high", input=2000), Spent(model="gpt-5.4", effort="low", input=9000)]
     asked = summary_of(tmp_path, calls, by=("model", "effort"))
-    assert sorted(row.labels for row in asked.rows) == [
-        ["gpt-5.4", "low"],
-        ["gpt-5.5", "high"],
-        ["gpt-5.5", "low"],
-    ]
+    assert sorted(row.labels for row in asked.rows) == [["gpt-5.4", "low"], ["gpt-5.5", "high"], ["gpt-5.5", "low"]]
     assert summary_of(tmp_path, calls, by=("model", "model")).by == ["model"]
 
 
@@ -197,9 +178,7 @@ def test_a_thread_is_found_by_its_id_either_end_of_it_and_its_name(tmp_path: Pat
         assert answers.session(context, wanted).thread.name == "Mend the 100% _wall_"
 
 
-@pytest.mark.parametrize(
-    "text", ["%", "%%%%", "____", "nothing", "", "a'; DROP TABLE threads; --", "\x00", "0" * 500]
-)
+@pytest.mark.parametrize("text", ["%", "%%%%", "____", "nothing", "", "a'; DROP TABLE threads; --", "\x00", "0" * 500])
 def test_a_thread_that_is_not_there_is_one_sentence(tmp_path: Path, text: str) -> None:
     with (
         asking(home(tmp_path, [Spent(thread=1), Spent(thread=2)])) as context,
@@ -271,16 +250,11 @@ def test_status_tells_each_window_by_its_length_and_by_its_newest_snapshot(tmp_p
     log = Rollout(limits=limits(11, 40)).turn().call(input=10).wait(60_000)
     log.limits = limits(25, 41)
     log.call(input=20).wait(60_000)
-    log.limits = {
-        "limit_id": "premium",
-        "primary": {"used_percent": 5, "window_minutes": 1440, "resets_at": None},
-    }
+    log.limits = {"limit_id": "premium", "primary": {"used_percent": 5, "window_minutes": 1440, "resets_at": None}}
     log.call(input=30).end().write(tmp_path / "home")
     # an old version names no limit, and its weekly window stands in the first place
     old = Rollout(
-        "0.98.0",
-        now=NOON - 9_000_000,
-        limits={"primary": {"used_percent": 3, "window_minutes": 10080, "resets_at": 5}},
+        "0.98.0", now=NOON - 9_000_000, limits={"primary": {"used_percent": 3, "window_minutes": 10080, "resets_at": 5}}
     )
     old.turn().call(input=40).write(tmp_path / "home")
     with asking(places_of(tmp_path / "home", data=tmp_path)) as context:
@@ -318,11 +292,7 @@ def test_an_index_that_another_process_is_filling_is_not_complete(tmp_path: Path
     with open_index(tmp_path / "index.sqlite") as index:
         context = answers.make_context(index, "UTC", NOW, Refreshed(busy=True))
         asked = answers.summary(context, context.period("all"))
-    assert (asked.coverage.complete, asked.coverage.busy, asked.data_quality) == (
-        False,
-        True,
-        "no logs read yet",
-    )
+    assert (asked.coverage.complete, asked.coverage.busy, asked.data_quality) == (False, True, "no logs read yet")
 
 
 def test_quality_counts_in_words_and_says_what_could_not_be_read(tmp_path: Path) -> None:

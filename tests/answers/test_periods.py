@@ -72,10 +72,7 @@ def test_today_is_the_users_day_east_and_west() -> None:
     late = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
     assert str(period("today", late, "Asia/Tokyo").first) == "2026-11-22"
     assert str(period("today", late, "America/Los_Angeles").first) == "2026-11-21"
-    assert (
-        str(period("today", datetime(2026, 11, 21, 3, 0, tzinfo=UTC), "America/Los_Angeles").first)
-        == "2026-11-20"
-    )
+    assert str(period("today", datetime(2026, 11, 21, 3, 0, tzinfo=UTC), "America/Los_Angeles").first) == "2026-11-20"
     assert period("today", late, "Asia/Kathmandu").start_ms == ms("2026-11-22", "Asia/Kathmandu")
 
 
@@ -128,9 +125,7 @@ def test_an_open_end_can_be_written_as_a_period_too() -> None:
     assert period("2026-11-14T09:00Z..2026-11-14T10:00Z").start_ms == ms("2026-11-14T09:00")
 
 
-@pytest.mark.parametrize(
-    "word", ["last_7_days", "today", "this_month", "2026-10-25", "2026-11-01..2026-11-14"]
-)
+@pytest.mark.parametrize("word", ["last_7_days", "today", "this_month", "2026-10-25", "2026-11-01..2026-11-14"])
 def test_the_period_before_has_as_many_days_and_ends_where_this_one_begins(word: str) -> None:
     zone = ZoneInfo("Europe/Berlin")
     now = period(word, zone="Europe/Berlin")

@@ -34,9 +34,7 @@ def script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     code = path.with_suffix(".py")
     code.write_text(textwrap.dedent(text), encoding="utf-8")
-    path.write_text(
-        f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -S {shlex.quote(str(code))}\n", encoding="utf-8"
-    )
+    path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -S {shlex.quote(str(code))}\n", encoding="utf-8")
     path.chmod(0o755)
     return path
 
@@ -57,20 +55,12 @@ class Patient:
 
     def install(self) -> None:
         install.install(
-            self.home,
-            skills_home=self.skills,
-            server_command=self.server,
-            source=install.skill_source(),
-            env=self.env,
+            self.home, skills_home=self.skills, server_command=self.server, source=install.skill_source(), env=self.env
         )
 
     def examine(self) -> dict[str, checks.Check]:
         found = checks.examine(
-            find_places(env=self.env),
-            self.home,
-            skills_home=self.skills,
-            server_command=self.server,
-            version="1.2.3",
+            find_places(env=self.env), self.home, skills_home=self.skills, server_command=self.server, version="1.2.3"
         )
         return {check.name: check for check in found}
 
@@ -122,12 +112,7 @@ def test_logs_and_the_index_are_counted(patient: Patient) -> None:
         ("/codex-usage-mcp", "/gone/codex-usage-mcp", "Command", "does not exist"),
         ("/codex-usage-mcp", "/gone/codex-usage-mcp", "Server", "cannot be started"),
         ("[mcp_servers.codex-usage]", "[mcp_servers.codex-usage2]", "Configuration", "does not name"),
-        (
-            "[mcp_servers.codex-usage]",
-            "[mcp_servers.codex-usage2]",
-            "Other servers",
-            "codex-usage2 looks like",
-        ),
+        ("[mcp_servers.codex-usage]", "[mcp_servers.codex-usage2]", "Other servers", "codex-usage2 looks like"),
         ("command", "[", "Configuration", "line 2"),
     ],
 )
@@ -173,9 +158,7 @@ def test_a_plugin_besides_setup_is_told_and_alone_is_fine(patient: Patient) -> N
 @posix
 def test_telemetry_is_told_without_its_address(patient: Patient) -> None:
     """Endpoints and headers may hold secrets."""
-    patient.add(
-        '\n[otel]\nexporter = {otlp-http = {endpoint = "https://u:secret@h/v1/logs", protocol = "json"}}\n'
-    )
+    patient.add('\n[otel]\nexporter = {otlp-http = {endpoint = "https://u:secret@h/v1/logs", protocol = "json"}}\n')
     check = patient.examine()["Telemetry"]
     assert check.ok is None
     assert "exporter otlp-http" in check.detail

@@ -106,9 +106,7 @@ def shell(tmp_path: Path) -> Shell:
     home(
         tmp_path,
         [
-            Spent(
-                at=f"{today}T00:00:01Z", thread=1, input=900_000, cached=300_000, output=5000, effort="high"
-            ),
+            Spent(at=f"{today}T00:00:01Z", thread=1, input=900_000, cached=300_000, output=5000, effort="high"),
             Spent(at=f"{today}T00:00:02Z", thread=1, model="gpt-5-codex", input=20_000, output=300),
             Spent(at=f"{today}T00:00:03Z", thread=2, model="nobody-knows", folder="=cmd", input=70),
             Spent(at=f"{today}T00:00:04Z", thread=2, model="nobody-knows", folder="=cmd", input=80),
@@ -269,16 +267,13 @@ def test_json_and_csv_export_the_same_calls(shell: Shell) -> None:
 def test_a_spreadsheet_never_takes_a_name_for_a_formula(shell: Shell) -> None:
     lines = list(csv.DictReader(io.StringIO(shell.told("export", "--format", "csv"))))
     assert {line["project"] for line in lines} == {"demo", "'=cmd"}
-    assert all(
-        not value.startswith(("=", "+", "-", "@", "\t", "\r")) for line in lines for value in line.values()
-    )
+    assert all(not value.startswith(("=", "+", "-", "@", "\t", "\r")) for line in lines for value in line.values())
 
 
 def test_export_writes_a_file_and_takes_periods_and_filters(shell: Shell) -> None:
     file = shell.folder / "calls.csv"
     assert (
-        shell.told("export", "--format", "csv", "-o", str(file), "--model", "gpt-5.5")
-        == f"1 call written to {file}\n"
+        shell.told("export", "--format", "csv", "-o", str(file), "--model", "gpt-5.5") == f"1 call written to {file}\n"
     )
     assert len(file.read_text(encoding="utf-8").splitlines()) == 2
     assert json.loads(shell.told("export", "--until", "2001-01-01")) == []
@@ -292,10 +287,7 @@ def test_export_writes_a_file_and_takes_periods_and_filters(shell: Shell) -> Non
 def test_a_reader_that_leaves_early_is_no_error_to_talk_about(tmp_path: Path, command: str) -> None:
     home(
         tmp_path,
-        [
-            Spent(at=f"2026-11-20T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z", thread=n % 40)
-            for n in range(800)
-        ],
+        [Spent(at=f"2026-11-20T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z", thread=n % 40) for n in range(800)],
     )
     shell = Shell(tmp_path)
     shell.told("refresh")
@@ -368,9 +360,7 @@ def test_ctrl_c_stops_with_one_line_and_keeps_what_was_read(tmp_path: Path) -> N
         ("summary --codex-home /nonexistent", "/nonexistent is not a folder; name a Codex home"),
     ],
 )
-def test_what_is_asked_wrongly_is_one_sentence_and_exit_code_2(
-    shell: Shell, words: str, sentence: str
-) -> None:
+def test_what_is_asked_wrongly_is_one_sentence_and_exit_code_2(shell: Shell, words: str, sentence: str) -> None:
     assert sentence in shell.refused(*words.split())
 
 
@@ -452,14 +442,7 @@ def test_two_homes_are_one_answer_and_each_alone_another(shell: Shell, tmp_path:
     second = str(tmp_path / "second" / "home")
     both = json.loads(
         shell.told(
-            "summary",
-            "--period",
-            "all",
-            "--json",
-            "--codex-home",
-            str(tmp_path / "home"),
-            "--codex-home",
-            second,
+            "summary", "--period", "all", "--json", "--codex-home", str(tmp_path / "home"), "--codex-home", second
         )
     )
     alone = json.loads(shell.told("--codex-home", second, "summary", "--period", "all", "--json"))
@@ -487,12 +470,7 @@ def test_a_question_loads_only_what_it_needs(shell: Shell) -> None:
 
     def loaded(*words: str) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", code, *words],
-            env=shell.env,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
+            [sys.executable, "-c", code, *words], env=shell.env, capture_output=True, text=True, check=True, timeout=60
         )
         return set(done.stdout.splitlines()[-1].split())
 

@@ -25,9 +25,7 @@ def _days_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rollouts(home: Path) -> dict[str, bytes]:
     """All files of a home, by their relative names."""
-    return {
-        file.relative_to(home).as_posix(): file.read_bytes() for file in home.rglob("*") if file.is_file()
-    }
+    return {file.relative_to(home).as_posix(): file.read_bytes() for file in home.rglob("*") if file.is_file()}
 
 
 def indexed(folder: Path, now: datetime = NOW) -> Index:
@@ -45,9 +43,7 @@ def test_every_call_is_read_and_priced_and_nothing_is_skipped(tmp_path: Path) ->
     """Some 60 threads over more than 40 days, in 4 projects, with 3 models or more."""
     with indexed(tmp_path) as index:
         one = index.sql.execute
-        assert one(
-            "SELECT count(*) FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL"
-        ).fetchone() == (0,)
+        assert one("SELECT count(*) FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL").fetchone() == (0,)
         calls, priced, days, threads, projects, models = one(
             "SELECT count(*), count(cost), count(DISTINCT day), count(DISTINCT thread_id),"
             " count(DISTINCT project_id), count(DISTINCT model_id) FROM calls"

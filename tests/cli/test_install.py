@@ -32,12 +32,7 @@ class Desk:
         self.source = root / "source"
         self.server = root / "bin" / "codex-usage-mcp"
         self.env = {"CODEX_HOME": str(self.home), "CODEX_USAGE_HOME": str(self.data)}
-        for folder in (
-            self.home,
-            self.source / "agents",
-            self.source / "skill" / "references",
-            self.server.parent,
-        ):
+        for folder in (self.home, self.source / "agents", self.source / "skill" / "references", self.server.parent):
             folder.mkdir(parents=True)
         (self.source / "SKILL.md").write_text("---\nname: codex-usage\n---\n", encoding="utf-8")
         (self.source / "agents" / "openai.yaml").write_text("interface: {}\n", encoding="utf-8")
@@ -221,9 +216,7 @@ def test_a_handwritten_entry_keeps_the_keys_the_user_set(written: str) -> None:
 
 def test_names_the_user_passes_to_the_server_are_kept() -> None:
     """Extra env_vars stay in front, ours follow, and none is named twice."""
-    text = (
-        '[mcp_servers.codex-usage]\ncommand = "codex-usage-mcp"\nenv_vars = [\n  "MINE", # mine\n  "TZ",\n]\n'
-    )
+    text = '[mcp_servers.codex-usage]\ncommand = "codex-usage-mcp"\nenv_vars = [\n  "MINE", # mine\n  "TZ",\n]\n'
     entry = tomlkit.parse(new := with_server(text, SERVER)).unwrap()["mcp_servers"]["codex-usage"]
     assert entry["env_vars"][:2] == ["MINE", "TZ"]
     assert sorted(entry["env_vars"]) == sorted({"MINE", *ENV_VARS})
@@ -232,11 +225,7 @@ def test_names_the_user_passes_to_the_server_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [
-        'command = "someone-elses-server"',
-        'url = "https://example.com/mcp"',
-        'command = "uvx"\nargs = ["other"]',
-    ],
+    ['command = "someone-elses-server"', 'url = "https://example.com/mcp"', 'command = "uvx"\nargs = ["other"]'],
 )
 def test_another_program_of_this_name_is_refused_and_never_removed(desk: Desk, entry: str) -> None:
     """The name is taken: setup says so, uninstall leaves it."""
@@ -367,12 +356,7 @@ def test_the_skill_is_copied_and_marked_with_the_version(desk: Desk) -> None:
     (desk.source / "skill" / "__pycache__").mkdir()
     (desk.source / "skill" / "__pycache__" / "x.pyc").touch()
     assert any(step.changed and step.path == desk.skill for step in desk.install())
-    assert files(desk.skill) == [
-        ".codex-usage",
-        "SKILL.md",
-        "agents/openai.yaml",
-        "skill/references/words.md",
-    ]
+    assert files(desk.skill) == [".codex-usage", "SKILL.md", "agents/openai.yaml", "skill/references/words.md"]
     assert (desk.skill / setup.MARKER).read_text(encoding="utf-8").strip() == __version__
     assert setup.skill_hash(desk.skill) == setup.skill_hash(desk.source)
     assert os.listdir(desk.skills) == ["codex-usage"]

@@ -38,9 +38,7 @@ def test_the_ledger_equals_what_the_rollout_of_an_exec_shows(lab: CodexLab) -> N
     assert "print(1)" in lab.mock.requests[1].text
 
 
-def test_the_ledger_equals_what_an_older_codex_logs(
-    codex_130: Path, mock: MockResponses, tmp_path: Path
-) -> None:
+def test_the_ledger_equals_what_an_older_codex_logs(codex_130: Path, mock: MockResponses, tmp_path: Path) -> None:
     """Codex 0.130 repeats its token counts; each call is evidence once."""
     lab = CodexLab(codex_130, mock, tmp_path, model="gpt-5.5")
     mock.script = [Step(calls=[shell("cat a.py")]), Step(text="it prints 1")]
@@ -85,11 +83,7 @@ def test_a_request_that_fails_is_kept_and_not_billed(lab: CodexLab) -> None:
     """HTTP 500 and a lost connection cost nothing; the retry is billed."""
     lab.mock.script = [Step(status=500), Step(text="lost", cut="end"), Step(text="here")]
     thread = lab.exec("go").thread_id
-    assert [request.outcome for request in lab.mock.requests] == [
-        "http 500",
-        "cut before completion",
-        "completed",
-    ]
+    assert [request.outcome for request in lab.mock.requests] == ["http 500", "cut before completion", "completed"]
     assert logged(lab, thread) == billed(lab, thread)
 
 

@@ -68,9 +68,7 @@ def told(total: dict[str, Any]) -> Vector:
     return tuple(total.get(name, 0) for name in names)  # type: ignore[return-value]
 
 
-def ask(
-    lab: CodexLab, prompt: str, *calls: Any, find: bool = True
-) -> tuple[list[Request], list[dict[str, Any]]]:
+def ask(lab: CodexLab, prompt: str, *calls: Any, find: bool = True) -> tuple[list[Request], list[dict[str, Any]]]:
     """A session in which the model makes these calls; its requests and our tools' answers."""
     before = len(lab.mock.requests)
     first = [Step(calls=[search("usage_summary usage_threads usage_calls")])] if find else []
@@ -125,10 +123,7 @@ def test_the_model_that_writes_code_gets_the_same_answer(lab: CodexLab) -> None:
     lab.model, lab.sandbox = "gpt-5.6-luna", "read-only"
     set_up(lab)
     requests, answers = ask(
-        lab,
-        "use $codex-usage to show this thread",
-        mcp("codex_usage", "usage_summary", period="all"),
-        find=False,
+        lab, "use $codex-usage to show this thread", mcp("codex_usage", "usage_summary", period="all"), find=False
     )
     own = [r.billed for r in requests if r.billed]
     total = answers[0]["total"]

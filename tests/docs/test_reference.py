@@ -33,9 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 NAMES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "SKILL.md")
 FOLDERS = ("docs", "skill")
-PAGES = [ROOT / name for name in NAMES] + [
-    page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))
-]
+PAGES = [ROOT / name for name in NAMES] + [page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))]
 CLASSES = {"measure", "label", "identity", "path", "name"}
 
 COMMANDS = sorted(cli.commands.items())

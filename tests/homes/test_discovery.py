@@ -50,20 +50,13 @@ def test_the_newest_log_comes_first(tmp_path: Path) -> None:
     paths = [Rollout(now=NOON + number).write(tmp_path) for number in range(3)]
     for when, path in zip((5, 9, 7), paths, strict=True):
         os.utime(path, (when, when))
-    assert [file.mtime_ns for file in list_logs((tmp_path,), ()).newest_first()] == [
-        9 * 10**9,
-        7 * 10**9,
-        5 * 10**9,
-    ]
+    assert [file.mtime_ns for file in list_logs((tmp_path,), ()).newest_first()] == [9 * 10**9, 7 * 10**9, 5 * 10**9]
 
 
 def test_transcripts_and_their_subagents_are_listed(tmp_path: Path) -> None:
     Transcript().prompt().write(tmp_path)
     Transcript(agent="abc").prompt().write(tmp_path)
-    assert sorted(list_logs((), (tmp_path,)).files) == [
-        "11111111-1111-4111-8111-111111111111.jsonl",
-        "agent-abc.jsonl",
-    ]
+    assert sorted(list_logs((), (tmp_path,)).files) == ["11111111-1111-4111-8111-111111111111.jsonl", "agent-abc.jsonl"]
 
 
 def test_a_home_that_does_not_exist_was_not_read(tmp_path: Path) -> None:
@@ -96,18 +89,11 @@ def test_the_last_name_of_a_thread_stands(tmp_path: Path) -> None:
 
 def test_a_bad_line_of_names_costs_that_name(tmp_path: Path) -> None:
     write_names(
-        tmp_path,
-        {"id": "a", "thread_name": "one"},
-        {"id": 5, "thread_name": "two"},
-        {"id": "c", "thread_name": "x"},
+        tmp_path, {"id": "a", "thread_name": "one"}, {"id": 5, "thread_name": "two"}, {"id": "c", "thread_name": "x"}
     )
     path = tmp_path / "session_index.jsonl"
     path.write_bytes(
-        b"\xff\xfe\n{\n"
-        + b"[" * 100_000
-        + b"\n"
-        + path.read_bytes()
-        + b'{"id":"d","thread_name":"\\ud800"}\n'
+        b"\xff\xfe\n{\n" + b"[" * 100_000 + b"\n" + path.read_bytes() + b'{"id":"d","thread_name":"\\ud800"}\n'
     )
     assert thread_names(tmp_path) == {"a": "one", "c": "x"}
 
@@ -143,11 +129,7 @@ def test_the_mark_of_names_changes_with_them(tmp_path: Path) -> None:
 
 
 def test_flags_win_over_the_environment_and_that_over_the_defaults(tmp_path: Path) -> None:
-    env = {
-        "CODEX_HOME": os.pathsep.join(["/a", "/b"]),
-        "CLAUDE_CONFIG_DIR": "/c",
-        "CODEX_USAGE_HOME": str(tmp_path),
-    }
+    env = {"CODEX_HOME": os.pathsep.join(["/a", "/b"]), "CLAUDE_CONFIG_DIR": "/c", "CODEX_USAGE_HOME": str(tmp_path)}
     assert find_places(env=env).homes == (Path("/a"), Path("/b"), Path("/c"))
     assert find_places(["/flag"], env=env).codex == (Path("/flag"),)
     assert find_places(env={}).codex == (Path("~/.codex").expanduser(),)

@@ -31,9 +31,7 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "an empty file": Path.touch,
     "an empty file called .zst": lambda path: Path(f"{path}.zst").touch(),
     "no zstd at all": lambda path: Path(f"{path}.zst").write_bytes(b"hello" * 100),
-    "a name that is no UTF-8": lambda path: open(
-        os.fsencode(path.parent) + b"/rollout-\xff.jsonl", "w"
-    ).close(),
+    "a name that is no UTF-8": lambda path: open(os.fsencode(path.parent) + b"/rollout-\xff.jsonl", "w").close(),
     "a folder that links to its parent": lambda path: (path.parent / "loop").symlink_to(path.parent),
 }
 

@@ -39,11 +39,7 @@ def event(info: bytes) -> bytes:
 def usage(numbers: bytes) -> bytes:
     """Such an info with these bytes as its input tokens."""
     return (
-        b'{"total_token_usage":{"input_tokens":'
-        + numbers
-        + b'},"last_token_usage":{"input_tokens":'
-        + numbers
-        + b"}}"
+        b'{"total_token_usage":{"input_tokens":' + numbers + b'},"last_token_usage":{"input_tokens":' + numbers + b"}}"
     )
 
 
@@ -55,10 +51,7 @@ BAD_LINES = {
         event(b"null").replace(b"token_count", b"task_started").replace(b'"info":null', b'"turn_id":"\xff"'),
         "bad_json",
     ),
-    "lone surrogate": (
-        event(usage(b"5")).replace(b'"info"', b'"\\ud800"').replace(b"null", b'"\\udc00"'),
-        "bad_json",
-    ),
+    "lone surrogate": (event(usage(b"5")).replace(b'"info"', b'"\\ud800"').replace(b"null", b'"\\udc00"'), "bad_json"),
     "deep array": (event(b"[" * 100_000), None),
     "deep object": (event(b'{"a":' * 100_000), None),
     "deep and whole": (event(b"[" * 100_000 + b"]" * 100_000), None),
@@ -105,9 +98,7 @@ def test_a_bad_line_costs_that_line(tmp_path: Path, name: str, version: str) -> 
         lambda content: b"\xef\xbb\xbf" + content,
         lambda content: b"\n\n" + content.replace(b"\n", b"\n\n"),
         lambda content: content.rstrip(b"\n"),
-        lambda content: (
-            b"\n".join(json.dumps(json.loads(line)).encode() for line in content.splitlines()) + b"\n"
-        ),
+        lambda content: b"\n".join(json.dumps(json.loads(line)).encode() for line in content.splitlines()) + b"\n",
         lambda content: b"\n".join(b"  " + line + b"  " for line in content.splitlines()) + b"\n",
         lambda content: b"\n".join(
             json.dumps(dict(reversed(json.loads(line).items()))).encode() for line in content.splitlines()
@@ -190,14 +181,7 @@ def test_any_bytes_anywhere_cost_at_most_their_log(
 ) -> None:
     home = tmp_path_factory.mktemp("hostile") / "home"
     Rollout("0.130.0", now=NOON + 9_000_000).turn().call(input=777, output=7).write(home)
-    path = (
-        Rollout(version)
-        .turn()
-        .call(input=100, output=7, tool=True)
-        .call(input=200, output=9)
-        .end()
-        .write(home)
-    )
+    path = Rollout(version).turn().call(input=100, output=7, tool=True).call(input=200, output=9).end().write(home)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content)))
@@ -258,11 +242,7 @@ def peak_memory(home: Path) -> int:
     ("head", "end", "skipped"),
     [
         (STAMPED + b'"type":"response_item","payload":{"type":"message","text":"', b'"}}\n', {}),
-        (
-            STAMPED + b'"type":"event_msg","payload":{"type":"token_count","info":"',
-            b'"}}\n',
-            {"long_line": 1},
-        ),
+        (STAMPED + b'"type":"event_msg","payload":{"type":"token_count","info":"', b'"}}\n', {"long_line": 1}),
         (b"", b"\n", {"long_line": 1}),
         (b"", b"", {}),
     ],

@@ -46,9 +46,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "content", [b"hello, I am a letter\n" * 100, b"SQLite format 3\x00" + b"\xff" * 4000]
-)
+@pytest.mark.parametrize("content", [b"hello, I am a letter\n" * 100, b"SQLite format 3\x00" + b"\xff" * 4000])
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "letter.txt"
     path.write_bytes(content)

@@ -66,13 +66,10 @@ def test_logs_that_grow_in_steps_give_the_index_of_a_clean_build(tmp_path: Path,
         for path, content in files:
             ends = [at + 1 for at, byte in enumerate(content) if byte == 10]
             edge = st.sampled_from([0, *ends]).flatmap(lambda end: st.integers(max(0, end - 2), end + 1))
-            cuts = data.draw(
-                st.lists(edge | st.integers(0, len(content)), max_size=2 if len(files) > 2 else 3)
-            )
+            cuts = data.draw(st.lists(edge | st.integers(0, len(content)), max_size=2 if len(files) > 2 else 3))
             places_in_time = data.draw(st.lists(st.integers(0, 9), min_size=len(cuts), max_size=len(cuts)))
             steps += [
-                (when, size, path, content)
-                for when, size in zip(sorted(places_in_time), sorted(cuts), strict=True)
+                (when, size, path, content) for when, size in zip(sorted(places_in_time), sorted(cuts), strict=True)
             ]
         for _, size, path, content in sorted(steps):
             path.write_bytes(content[:size])
@@ -117,9 +114,7 @@ def test_logs_that_arrive_in_any_order_give_the_index_of_a_clean_build(tmp_path:
 def test_claude_sessions_and_their_forks_may_arrive_in_any_order(tmp_path: Path) -> None:
     parent = Transcript().prompt().answer("msg_1", blocks=2, input=10, output=40)
     child = Transcript(session="22222222-2222-4222-8222-222222222222")
-    child.answer("msg_1", input=10, output=40, billed_in=parent.session).prompt().answer(
-        "msg_2", input=20, output=5
-    )
+    child.answer("msg_1", input=10, output=40, billed_in=parent.session).prompt().answer("msg_2", input=20, output=5)
     agent = Transcript(agent="abc").prompt().answer("msg_3", input=30, output=6)
     home = tmp_path / "claude"
     places = places_of(claude=(home,), data=tmp_path)
@@ -164,9 +159,7 @@ def test_what_was_renamed_elsewhere_is_renamed_here(tmp_path: Path) -> None:
     log.write(home)
     places = places_of(home)
     refreshed(places)
-    (home / "session_index.jsonl").write_text(
-        f'{{"id":"{log.thread}","thread_name":"first"}}\n', encoding="utf-8"
-    )
+    (home / "session_index.jsonl").write_text(f'{{"id":"{log.thread}","thread_name":"first"}}\n', encoding="utf-8")
     refreshed(places)
     with (home / "session_index.jsonl").open("a", encoding="utf-8") as file:
         file.write(f'{{"id":"{log.thread}","thread_name":"second"}}\n')

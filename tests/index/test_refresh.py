@@ -184,17 +184,10 @@ def days_of(places: Places) -> list[tuple[int, int]]:
         return index.sql.execute("SELECT day, sum(calls) FROM days GROUP BY day").fetchall()
 
 
-def test_days_are_those_of_the_zone_and_follow_a_change_of_it(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_days_are_those_of_the_zone_and_follow_a_change_of_it(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     late = 1_795_304_400_000  # 2026-11-21T23:40Z: the 22nd in Berlin, the 21st in New York
     Rollout(now=late).turn().call(input=1, output=1).write(places.codex[0])
-    for zone, day in (
-        ("Europe/Berlin", 20779),
-        ("America/New_York", 20778),
-        ("Europe/Berlin", 20779),
-        ("UTC", 20778),
-    ):
+    for zone, day in (("Europe/Berlin", 20779), ("America/New_York", 20778), ("Europe/Berlin", 20779), ("UTC", 20778)):
         monkeypatch.setenv("CODEX_USAGE_TZ", zone)
         refreshed(places)
         assert days_of(places) == [(day, 1)], zone

@@ -28,9 +28,7 @@ class RefusedError(Exception):
 class AppServer:
     """A running app server. Requests from the server (approvals) are accepted, or answered by `decide`."""
 
-    def __init__(
-        self, command: list[str], folder: Path, environment: dict[str, str], client: str, mock: MockResponses
-    ):
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], client: str, mock: MockResponses):
         self.decide: Callable[[str, Json], Json] = lambda method, params: {"decision": "accept"}
         self.notes: list[Json] = []
         self._mock = mock
@@ -65,9 +63,7 @@ class AppServer:
             raise RefusedError(f"{method}: {answer['error']}")
         return dict(answer["result"] or {})
 
-    def wait(
-        self, method: str, since: int = 0, where: Callable[[Json], bool] = bool, seconds: float = 60.0
-    ) -> Json:
+    def wait(self, method: str, since: int = 0, where: Callable[[Json], bool] = bool, seconds: float = 60.0) -> Json:
         """The parameters of the first notification `method` after note `since` that `where` accepts."""
 
         def found() -> Iterator[Json]:
@@ -144,9 +140,7 @@ class AppServer:
 
     def _receive(self, message: Json) -> None:
         if "method" in message and "id" in message:
-            self._send(
-                {"id": message["id"], "result": self.decide(message["method"], message.get("params") or {})}
-            )
+            self._send({"id": message["id"], "result": self.decide(message["method"], message.get("params") or {})})
             return
         with self._changed:
             if "method" in message:

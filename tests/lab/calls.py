@@ -74,9 +74,7 @@ def names(body: Json) -> list[str]:
     for name, offer in offers(body).items():
         inside = offer.namespace is not None and offer.namespace.startswith("mcp__")
         flat.append(f"{str(offer.namespace).rstrip('_')}__{name}" if inside else name)
-    for listing in re.findall(
-        r"<tools>\\nDeferred tool namespaces:(.*?)</tools>", json.dumps(body.get("input"))
-    ):
+    for listing in re.findall(r"<tools>\\nDeferred tool namespaces:(.*?)</tools>", json.dumps(body.get("input"))):
         flat += re.findall(r"- (mcp__\w+)", listing)
     return list(dict.fromkeys(flat))
 

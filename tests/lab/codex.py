@@ -28,10 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MCP_SERVER = Path(__file__).with_name("mcp_tiny.py")
 THREAD = re.compile(r'(?:"(?:thread|session)_id":"|session id: )([0-9a-f]{8}-[0-9a-f-]{27})')
 STRIPPED = re.compile(r"(openai|codex|git|python|pytest)_|.*_proxy$|.*_api_key$", re.IGNORECASE)
-FILES = {
-    "a.py": "print(1)\n",
-    "test_a.py": "def test_ok():\n    assert True\n\n\ndef test_bad():\n    assert 1 == 2\n",
-}
+FILES = {"a.py": "print(1)\n", "test_a.py": "def test_ok():\n    assert True\n\n\ndef test_bad():\n    assert 1 == 2\n"}
 
 
 class CodexMissingError(Exception):
@@ -60,9 +57,7 @@ def install(version: str, seconds: float = 240.0, attempts: int = 3) -> Path:
 def _npm_install(folder: Path, version: str, seconds: float) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     package = f"@openai/codex@{version}"
-    done = run(
-        ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", package], folder, seconds
-    )
+    done = run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", package], folder, seconds)
     return done.stderr[-500:]
 
 
@@ -209,9 +204,7 @@ class CodexLab:
         model = f'model = "{self.model}"\n' if self.model else ""
         own = f'openai_base_url = "{self.mock.url}"\nforced_login_method = "api"'
         provider = own if self.builtin_provider else 'model_provider = "mock"'
-        telemetry = (
-            '[otel]\nexporter = "none"\n' if self.version >= (0, 50) and "[otel]" not in self.tables else ""
-        )
+        telemetry = '[otel]\nexporter = "none"\n' if self.version >= (0, 50) and "[otel]" not in self.tables else ""
         text = f"""{model}{provider}
 approval_policy = "{self.approval}"
 sandbox_mode = "{self.sandbox}"
@@ -241,12 +234,7 @@ trust_level = "trusted"
         """The environment commands run in: the caller's, less what could change Codex, plus this home."""
         kept = {name: value for name, value in os.environ.items() if not STRIPPED.match(name)}
         git = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        ours = {
-            "HOME": str(self.root),
-            "CODEX_HOME": str(self.home),
-            "MOCK_KEY": "key",
-            "NO_PROXY": "127.0.0.1",
-        }
+        ours = {"HOME": str(self.root), "CODEX_HOME": str(self.home), "MOCK_KEY": "key", "NO_PROXY": "127.0.0.1"}
         keys = dict.fromkeys(("OPENAI_API_KEY", "CODEX_API_KEY"), "sk-mock") if self.builtin_provider else {}
         return {**kept, **git, **ours, **keys, "TERM": "xterm-256color", **self.environment}
 

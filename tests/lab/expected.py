@@ -41,12 +41,7 @@ def ledger_rows(requests: Sequence[Request]) -> list[dict[str, Any]]:
     rows = []
     for request in requests:
         if used := request.billed:
-            about = {
-                "n": request.number,
-                "model": request.model,
-                "effort": request.effort,
-                "route": request.role,
-            }
+            about = {"n": request.number, "model": request.model, "effort": request.effort, "route": request.role}
             about |= {"subagent": request.headers.get("x-openai-subagent"), "thread": request.thread_id}
             figures = {"input": used.input, "cached": used.cached, "cache_write": used.cache_write}
             figures |= {"output": used.output, "reasoning": used.reasoning}

@@ -6,12 +6,7 @@ from typing import Any
 
 NUMBERS = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
 TOOLS = [
-    {
-        "name": "add",
-        "description": "add two numbers",
-        "inputSchema": NUMBERS,
-        "annotations": {"readOnlyHint": True},
-    },
+    {"name": "add", "description": "add two numbers", "inputSchema": NUMBERS, "annotations": {"readOnlyHint": True}},
     {"name": "boom", "description": "always fails", "inputSchema": {"type": "object", "properties": {}}},
 ]
 

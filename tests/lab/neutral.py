@@ -103,9 +103,7 @@ def state(source: Path, target: Path, root: str) -> None:
 def leaky(raw: bytes, root: Path) -> bool:
     """Whether bytes name the lab's folder, this repository's folder, the user's home or this host."""
     repository, host = str(Path(__file__).resolve().parents[2]), socket.gethostname()
-    home = (
-        "" if str(Path.home()) == "/root" else f"{Path.home()}/"
-    )  # "/root/..." is also how agents are named
+    home = "" if str(Path.home()) == "/root" else f"{Path.home()}/"  # "/root/..." is also how agents are named
     names = [name for name in (str(root), repository, home, host if len(host) > 3 else "") if name]
     return any(name.encode() in raw for name in names)
 

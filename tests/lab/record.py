@@ -60,9 +60,7 @@ def derive(out: Path) -> list[dict[str, Any]]:
             made.append(again(case, "The first thread's rollout was deleted; its forks are still there."))
     if (case := copy(out, COMPRESSED, "zst")) is not None:
         for path in rollouts(case):
-            path.with_name(f"{path.name}.zst").write_bytes(
-                zstandard.ZstdCompressor().compress(path.read_bytes())
-            )
+            path.with_name(f"{path.name}.zst").write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
             path.unlink()
         made.append(again(case, "The rollout is compressed, as Codex leaves old ones."))
     return made

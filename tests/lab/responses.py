@@ -56,9 +56,7 @@ Script = Sequence[Step | Answer] | Answer
 class Routes:
     """A script with one list of steps per key; `key` names the list a request draws from, "turn" the rest."""
 
-    def __init__(
-        self, key: Callable[[Request], str] = lambda request: request.role, **steps: Sequence[Step | Answer]
-    ):
+    def __init__(self, key: Callable[[Request], str] = lambda request: request.role, **steps: Sequence[Step | Answer]):
         self._key = key
         self._steps = {name: list(listed) for name, listed in steps.items()}
 
@@ -164,9 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.headers.get("content-encoding") == "gzip":
             raw = gzip.decompress(raw)
-        headers = {
-            name.lower(): value for name, value in self.headers.items() if name.lower() != "authorization"
-        }
+        headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "authorization"}
         request, step = self.mock.open(self.path.split("?")[0], headers, json.loads(raw))
         self.close_connection = True
         try:
@@ -183,9 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(step.status, {"error": dict(step.error)}, headers)
         elif request.path.endswith("/compact"):
             self.mock.finish(request, "compacted", usage)
-            self._json(
-                200, {**_response(request), "output": _compacted(request), "usage": usage.wire()}, headers
-            )
+            self._json(200, {**_response(request), "output": _compacted(request), "usage": usage.wire()}, headers)
         else:
             self._head(200, {"content-type": "text/event-stream", "connection": "close", **headers})
             self._stream(request, step, usage)
@@ -252,10 +246,7 @@ def rate_limit_headers(number: int) -> dict[str, str]:
     headers = {"x-codex-active-limit": "premium", "x-codex-limit-name": "codex", "x-codex-plan-type": "pro"}
     balance = {"has-credits": "true", "unlimited": "false", "balance": "12.5"}
     headers |= {f"x-codex-credits-{name}": value for name, value in balance.items()}
-    for window, minutes, used in (
-        ("primary", 300, 10 + 1.5 * number),
-        ("secondary", 10080, 40 + 0.5 * number),
-    ):
+    for window, minutes, used in (("primary", 300, 10 + 1.5 * number), ("secondary", 10080, 40 + 0.5 * number)):
         seconds = minutes * 12 + number
         fields = {"used-percent": used, "window-minutes": minutes, "reset-after-seconds": seconds}
         fields |= {"resets-in-seconds": seconds, "reset-at": int(time.time()) + seconds}
@@ -272,17 +263,13 @@ def _output(request: Request, step: Step) -> list[Json]:
     number, output = request.number, []
     if step.reasoning:
         summary = [{"type": "summary_text", "text": step.reasoning}]
-        output.append(
-            {"type": "reasoning", "id": f"rs_{number}", "summary": summary, "encrypted_content": "SEALED"}
-        )
+        output.append({"type": "reasoning", "id": f"rs_{number}", "summary": summary, "encrypted_content": "SEALED"})
     if step.commentary:
         output.append({**_message(f"msg_c{number}", step.commentary), "phase": "commentary"})
     output += [calls.item(call, request.body, f"{number}_{index}") for index, call in enumerate(step.calls)]
     if step.text is not None:
         output.append(_message(f"msg_{number}", step.text))
-    if any(
-        isinstance(i, dict) and i.get("type") == "compaction_trigger" for i in request.body.get("input") or []
-    ):
+    if any(isinstance(i, dict) and i.get("type") == "compaction_trigger" for i in request.body.get("input") or []):
         output = [{"type": "compaction", "id": f"cmp_{number}", "encrypted_content": "SEALED"}]
     return output
 

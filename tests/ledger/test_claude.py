@@ -44,14 +44,9 @@ def test_cache_writes_for_an_hour_are_kept_apart(tmp_path: Path) -> None:
 def test_a_forked_session_copies_its_parents_rows_and_counts_only_its_own(tmp_path: Path) -> None:
     parent = Transcript().prompt().answer("msg_1", input=10, output=4)
     child = Transcript(session="22222222-2222-4222-8222-222222222222")
-    child.answer("msg_1", input=10, output=4, billed_in=parent.session).prompt().answer(
-        "msg_2", input=20, output=5
-    )
+    child.answer("msg_1", input=10, output=4, billed_in=parent.session).prompt().answer("msg_2", input=20, output=5)
     calls = calls_of(tmp_path, parent, child)
-    assert [(call.thread_id, call.recovered) for call in calls] == [
-        (parent.session, False),
-        (child.session, False),
-    ]
+    assert [(call.thread_id, call.recovered) for call in calls] == [(parent.session, False), (child.session, False)]
 
 
 def test_a_forked_session_whose_parent_is_gone_shows_the_parents_calls(tmp_path: Path) -> None:
@@ -85,17 +80,13 @@ def test_a_prompt_begins_a_turn_and_a_tool_result_goes_on_with_it(tmp_path: Path
 
 def test_synthetic_answers_and_rows_without_usage_are_no_calls(tmp_path: Path) -> None:
     log = Transcript(model="<synthetic>").prompt().answer("msg_1", input=10, output=4)
-    log.row("assistant", message={"id": "msg_2", "model": "claude-opus-5-5", "content": []}).row(
-        "summary", summary="x"
-    )
+    log.row("assistant", message={"id": "msg_2", "model": "claude-opus-5-5", "content": []}).row("summary", summary="x")
     assert calls_of(tmp_path, log) == []
 
 
 def test_what_a_message_quotes_is_not_counted(tmp_path: Path) -> None:
     log = Transcript().prompt()
-    log.row(
-        "user", message={"role": "user", "content": 'look: {"usage":{"input_tokens":5}} "type":"assistant"'}
-    )
+    log.row("user", message={"role": "user", "content": 'look: {"usage":{"input_tokens":5}} "type":"assistant"'})
     assert calls_of(tmp_path, log) == []
 
 

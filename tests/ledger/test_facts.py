@@ -53,9 +53,7 @@ def test_threads_that_codex_starts_are_told_by_their_header(tmp_path: Path, sour
 
 
 def test_a_guardian_of_0_169_is_told_by_its_thread_source(tmp_path: Path) -> None:
-    log = Rollout(
-        "0.169.0", source={}, meta_fields={"thread_source": "guardian_review", "parent_thread_id": "p"}
-    )
+    log = Rollout("0.169.0", source={}, meta_fields={"thread_source": "guardian_review", "parent_thread_id": "p"})
     thread = counted(tmp_path, log)[log.thread].thread
     assert thread is not None
     assert (thread.role, thread.parent_id) == ("guardian", "p")
@@ -63,20 +61,13 @@ def test_a_guardian_of_0_169_is_told_by_its_thread_source(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_only_a_turns_first_call_counts_the_turn(tmp_path: Path, version: str) -> None:
-    log = (
-        Rollout(version).turn().call(input=1, output=1).call(input=2, output=1).turn().call(input=3, output=1)
-    )
+    log = Rollout(version).turn().call(input=1, output=1).call(input=2, output=1).turn().call(input=3, output=1)
     assert [call.turn_first for call in calls_of(tmp_path, log)] == [True, False, True]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_call_lasts_from_its_last_input_to_its_last_item(tmp_path: Path, version: str) -> None:
-    log = (
-        Rollout(version)
-        .turn()
-        .call(took=1500, input=100, output=7, tool=True)
-        .call(took=700, input=200, output=9)
-    )
+    log = Rollout(version).turn().call(took=1500, input=100, output=7, tool=True).call(took=700, input=200, output=9)
     assert [call.duration_ms for call in calls_of(tmp_path, log)] == [1500, 700]
 
 
@@ -114,21 +105,14 @@ def test_a_turn_keeps_its_times_outcome_and_trigger(tmp_path: Path) -> None:
     log.end(duration_ms=950, time_to_first_token_ms=40)
     (turn,) = counted(tmp_path, log)[log.thread].turns
     assert (turn.key, turn.started_ms, turn.ended_ms) == (log.turn_id, NOON, NOON + 900)
-    assert (turn.duration_ms, turn.first_token_ms, turn.outcome, turn.trigger) == (
-        950,
-        40,
-        "completed",
-        "exec",
-    )
+    assert (turn.duration_ms, turn.first_token_ms, turn.outcome, turn.trigger) == (950, 40, "completed", "exec")
 
 
 @pytest.mark.parametrize(
     ("kind", "fields", "outcome"),
     [("turn_aborted", {}, "aborted"), ("task_complete", {"error": {"message": "no"}}, "failed")],
 )
-def test_a_turn_that_did_not_complete_is_told(
-    tmp_path: Path, kind: str, fields: dict[str, Any], outcome: str
-) -> None:
+def test_a_turn_that_did_not_complete_is_told(tmp_path: Path, kind: str, fields: dict[str, Any], outcome: str) -> None:
     log = Rollout("0.169.0").turn().call(input=100, output=7).end(kind, **fields)
     assert [turn.outcome for turn in counted(tmp_path, log)[log.thread].turns] == [outcome]
 

@@ -50,9 +50,7 @@ def test_h2_an_equal_total_after_a_count_without_numbers_is_another_call(tmp_pat
 
 
 @pytest.mark.parametrize("version", ["0.36.0", "0.40.0"])
-def test_an_equal_total_is_another_call_in_versions_that_never_repeat_one(
-    tmp_path: Path, version: str
-) -> None:
+def test_an_equal_total_is_another_call_in_versions_that_never_repeat_one(tmp_path: Path, version: str) -> None:
     flat = {"primary_used_percent": 1.0, "primary_window_minutes": 300} if version == "0.40.0" else None
     log = Rollout(version, limits=flat).turn().call(input=100, output=7).resume(restart=True)
     log.turn().call(input=100, output=7)
@@ -128,9 +126,7 @@ def test_h6_two_forks_of_a_lost_parent_recover_its_calls_under_one_id(tmp_path: 
 
 
 @pytest.mark.parametrize("version", ["0.98.0", "0.130.0"])
-def test_h6_a_lost_parents_calls_are_left_to_a_grandparent_that_has_them(
-    tmp_path: Path, version: str
-) -> None:
+def test_h6_a_lost_parents_calls_are_left_to_a_grandparent_that_has_them(tmp_path: Path, version: str) -> None:
     first = Rollout(version).turn().call(input=100, output=7).wait(60_000)
     lost = first.fork().wait(1000).turn().call(input=200, output=9).wait(60_000)
     last = lost.fork().wait(1000).turn().call(input=300, output=11)
@@ -152,9 +148,7 @@ def test_h7_a_backtrack_copies_under_a_second_header_without_naming_its_parent(t
 
 def test_h8_a_subagent_goes_on_from_its_parents_total(tmp_path: Path) -> None:
     parent = Rollout("0.115.0").turn().call(input=100, output=7).wait(1000)
-    spawn = {
-        "subagent": {"thread_spawn": {"parent_thread_id": parent.thread, "depth": 1, "agent_role": "worker"}}
-    }
+    spawn = {"subagent": {"thread_spawn": {"parent_thread_id": parent.thread, "depth": 1, "agent_role": "worker"}}}
     child = parent.fork(source=spawn, meta_fields={"forked_from_id": parent.thread})
     child.wait(1000).turn().call(input=300, output=11)
     found = counted(tmp_path, parent, child)
@@ -166,9 +160,7 @@ def test_h8_a_subagent_goes_on_from_its_parents_total(tmp_path: Path) -> None:
 
 def test_h8_a_subagents_copy_without_counts_starts_with_its_own_call(tmp_path: Path) -> None:
     parent = Rollout("0.148.0").turn().call(input=100, output=7).wait(1000)
-    child = Rollout(
-        "0.148.0", now=parent.now, thread=uuid7(parent.now, 5), source={"subagent": {"other": "worker"}}
-    )
+    child = Rollout("0.148.0", now=parent.now, thread=uuid7(parent.now, 5), source={"subagent": {"other": "worker"}})
     child.meta(parent.thread).item("message", role="user", content=[])
     child.total = dict(parent.total)
     child.wait(1000).turn().call(input=300, output=11)
@@ -253,9 +245,7 @@ def test_h15_an_incomplete_response_is_counted_from_its_record(tmp_path: Path) -
 def test_h16_a_reviewers_turns_in_the_parents_log_get_none_of_its_calls(tmp_path: Path) -> None:
     log = Rollout("0.169.0").turn()
     own = log.turn_id
-    log.event("entered_review_mode").event(
-        "task_started", turn_id=uuid7(NOON + 5, 9), thread_id=uuid7(NOON + 4)
-    )
+    log.event("entered_review_mode").event("task_started", turn_id=uuid7(NOON + 5, 9), thread_id=uuid7(NOON + 4))
     log.wait(800).event("exited_review_mode").call(input=100, output=7)
     result = counted(tmp_path, log)[log.thread]
     assert [call.turn_key for call in result.calls] == [own]
@@ -278,12 +268,7 @@ def test_h18_records_for_only_part_of_the_calls_are_not_counted_twice(tmp_path: 
 
 
 def test_h18_two_records_and_one_count_of_their_sum_are_two_calls(tmp_path: Path) -> None:
-    log = (
-        Rollout("0.169.0")
-        .turn()
-        .record(input=100, output=7, response="a")
-        .record(input=50, output=1, response="b")
-    )
+    log = Rollout("0.169.0").turn().record(input=100, output=7, response="a").record(input=50, output=1, response="b")
     log.count(total={"input": 150, "output": 8}, last={"input": 150, "output": 8})
     assert numbers(calls_of(tmp_path, log)) == [(100, 7), (50, 1)]
 
@@ -300,16 +285,11 @@ def test_h19_a_snapshot_of_another_limit_without_windows_is_no_fault(tmp_path: P
     ("limits", "resets"),
     [
         ({"primary": {"used_percent": 5.0, "window_minutes": 300, "resets_at": 1795298562}}, 1795298562),
-        (
-            {"primary": {"used_percent": 5.0, "window_minutes": 300, "resets_in_seconds": 60}},
-            NOON // 1000 + 60,
-        ),
+        ({"primary": {"used_percent": 5.0, "window_minutes": 300, "resets_in_seconds": 60}}, NOON // 1000 + 60),
         ({"primary_used_percent": 5.0, "primary_window_minutes": 300}, None),
     ],
 )
-def test_allowance_windows_of_every_shape_are_read(
-    tmp_path: Path, limits: dict[str, object], resets: int
-) -> None:
+def test_allowance_windows_of_every_shape_are_read(tmp_path: Path, limits: dict[str, object], resets: int) -> None:
     log = Rollout("0.44.0", limits=limits).turn().no_count()
     (window,) = counted(tmp_path, log)[log.thread].windows
     assert (window.used_percent, window.window_minutes, window.resets_at) == (5.0, 300, resets)

@@ -66,9 +66,7 @@ def test_a_recorded_log_may_be_cut_at_every_line(tmp_path: Path, case: Path) -> 
         assert_same_in_steps(file, cuts, family)
 
 
-@pytest.mark.parametrize(
-    "case", case_folders()[:: max(1, len(case_folders()) // 12)], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", case_folders()[:: max(1, len(case_folders()) // 12)], ids=lambda case: case.name)
 def test_a_recorded_log_may_grow_in_any_steps(tmp_path: Path, case: Path) -> None:
     files, family = logs_of(case, tmp_path)
 

@@ -33,10 +33,7 @@ def pieces(path: Path, offset: int = 0) -> tuple[bytes, int]:
     return out, end
 
 
-@given(
-    lines=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=30),
-    data=st.data(),
-)
+@given(lines=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=30), data=st.data())
 @settings(deadline=None)
 def test_every_byte_from_any_offset_comes_out_once(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: st.DataObject

@@ -22,12 +22,7 @@ def test_a_stamp_is_read_to_the_millisecond(ms: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "2026-11-21T20:00:00Z",
-        "2026-11-21T20:00:00.000000Z",
-        "2026-11-21T22:00:00.000+02:00",
-        "2026-11-21T20:00:00",
-    ],
+    ["2026-11-21T20:00:00Z", "2026-11-21T20:00:00.000000Z", "2026-11-21T22:00:00.000+02:00", "2026-11-21T20:00:00"],
 )
 def test_other_spellings_of_a_time_are_read_the_slow_way(text: str) -> None:
     assert iso_ms(text) == NOON

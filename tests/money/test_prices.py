@@ -22,13 +22,7 @@ def day_ms(text: str) -> int:
 
 
 def dollars(
-    model: str,
-    tokens: Tokens,
-    *,
-    provider: str = "codex",
-    tier: str | None = None,
-    at: int = NOW,
-    one_hour: int = 0,
+    model: str, tokens: Tokens, *, provider: str = "codex", tier: str | None = None, at: int = NOW, one_hour: int = 0
 ) -> Decimal | None:
     """What a call costs, in dollars."""
     cost = Prices().cost(provider, model, tier, at, tokens, one_hour)
@@ -130,13 +124,7 @@ MODELS = {
         "o3",
         "gpt-5.5-cyber",
     ],
-    "claude": [
-        "claude-opus-5-5",
-        "claude-sonnet-4-5",
-        "claude-sonnet-4-6",
-        "claude-opus-4-6",
-        "claude-haiku-4-5",
-    ],
+    "claude": ["claude-opus-5-5", "claude-sonnet-4-5", "claude-sonnet-4-6", "claude-opus-4-6", "claude-haiku-4-5"],
 }
 
 
@@ -155,9 +143,7 @@ def test_every_price_is_that_of_genai_prices(
     uncached, cached, written = parts
     tier = tier if provider == "codex" else None
     tokens = Tokens(uncached + cached + written, cached, written, output)
-    usage = Usage(
-        input_tokens=tokens.input, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output
-    )
+    usage = Usage(input_tokens=tokens.input, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output)
     theirs = calc_price(
         usage,
         name,

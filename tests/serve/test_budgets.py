@@ -75,16 +75,11 @@ def test_the_skill_costs_at_most_100_tokens_in_the_listing(words: Path) -> None:
     description = next(
         line.removeprefix("description: ") for line in head.splitlines() if line.startswith("description: ")
     )
-    assert (
-        tokens(f"- codex-usage: {description} (file: /home/dev/.agents/skills/codex-usage/SKILL.md)", words)
-        <= 100
-    )
+    assert tokens(f"- codex-usage: {description} (file: /home/dev/.agents/skills/codex-usage/SKILL.md)", words) <= 100
 
 
 def test_all_tools_cost_at_most_1100_tokens_listed(words: Path) -> None:
-    listed = [
-        {"name": tool.name, "description": tool.description, "inputSchema": tool.schema} for tool in TOOLS
-    ]
+    listed = [{"name": tool.name, "description": tool.description, "inputSchema": tool.schema} for tool in TOOLS]
     assert tokens(json.dumps(listed, separators=(",", ":")), words) <= 1100
 
 

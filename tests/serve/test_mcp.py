@@ -81,9 +81,7 @@ def test_every_tool_is_read_only_and_its_schema_is_one(server: Server) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_every_tool_answers_without_arguments_in_one_block_of_minified_json(
-    server: Server, tool: str
-) -> None:
+def test_every_tool_answers_without_arguments_in_one_block_of_minified_json(server: Server, tool: str) -> None:
     text = server.text(tool)
     told = json.loads(text)
     assert text == json.dumps(told, separators=(",", ":"), ensure_ascii=False)
@@ -103,13 +101,7 @@ def test_a_summary_tells_total_rows_and_rest_that_add_up(server: Server) -> None
 
 
 def test_two_words_filters_and_days_work_together(server: Server) -> None:
-    asked = {
-        "period": "2026-11-01..2026-11-10",
-        "by": "effort",
-        "then_by": "day",
-        "effort": "HIGH",
-        "limit": 100,
-    }
+    asked = {"period": "2026-11-01..2026-11-10", "by": "effort", "then_by": "day", "effort": "HIGH", "limit": 100}
     told = server.told("usage_summary", asked)
     assert len(told["rows"]) == 10
     assert all(row[0].startswith("high / 2026-11-") for row in told["rows"])
@@ -190,9 +182,7 @@ def test_a_mistake_is_an_error_of_one_sentence_with_the_mend(
 
 
 def test_numbers_as_text_and_empty_words_are_taken_as_meant(server: Server) -> None:
-    told = server.told(
-        "usage_threads", {"period": "all", "limit": "2", "cursor": "1", "model": "", "thread": ""}
-    )
+    told = server.told("usage_threads", {"period": "all", "limit": "2", "cursor": "1", "model": "", "thread": ""})
     assert len(told["rows"]) == 2
     assert len(server.told("usage_threads", {"period": "all", "limit": 1000})["rows"]) <= 100
 
@@ -207,10 +197,7 @@ def test_an_unknown_method_does_not_end_the_server(server: Server) -> None:
 
 def test_ten_questions_at_once_on_a_new_index_are_all_answered(folder: Path, tmp_path: Path) -> None:
     with Server(environment(folder) | {"CODEX_USAGE_HOME": str(tmp_path)}) as server:
-        asked = [
-            server.ask("tools/call", {"name": TOOLS[n % 3], "arguments": {"period": "all"}})
-            for n in range(10)
-        ]
+        asked = [server.ask("tools/call", {"name": TOOLS[n % 3], "arguments": {"period": "all"}}) for n in range(10)]
         told = [json.loads(server.answer(number)["result"]["content"][0]["text"]) for number in asked]
     assert {one["total"]["calls"] for one in told} == {520}
 
@@ -219,8 +206,7 @@ def test_two_servers_share_a_new_index(folder: Path, tmp_path: Path) -> None:
     env = environment(folder) | {"CODEX_USAGE_HOME": str(tmp_path)}
     with Server(env) as one, Server(env) as other:
         asked = [
-            each.ask("tools/call", {"name": "usage_summary", "arguments": {"period": "all"}})
-            for each in (one, other)
+            each.ask("tools/call", {"name": "usage_summary", "arguments": {"period": "all"}}) for each in (one, other)
         ]
         told = [
             json.loads(each.answer(n)["result"]["content"][0]["text"])

@@ -53,9 +53,7 @@ def count_home(home: Path) -> list[Call]:
 
 def rows_of(calls: Iterable[Call]) -> Counter[Row]:
     """Calls as the ledger has them."""
-    return Counter(
-        (c.model, c.tokens.input, c.tokens.cached, c.tokens.output, c.tokens.reasoning) for c in calls
-    )
+    return Counter((c.model, c.tokens.input, c.tokens.cached, c.tokens.output, c.tokens.reasoning) for c in calls)
 
 
 def differences(case: Path, counted: Counter[Row]) -> tuple[Counter[Row], Counter[Row]]:

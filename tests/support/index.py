@@ -13,18 +13,7 @@ from codex_usage.index import Index, Refreshed, open_index, refresh
 LIMITS = importlib.import_module("codex_usage.index.refresh")
 
 #: Columns that differ between two indexes of the same logs, or only say how an index came to be.
-_OWN = {
-    "id",
-    "file_id",
-    "model_id",
-    "effort_id",
-    "tier_id",
-    "project_id",
-    "cwd_id",
-    "inode",
-    "mtime_ns",
-    "state",
-}
+_OWN = {"id", "file_id", "model_id", "effort_id", "tier_id", "project_id", "cwd_id", "inode", "mtime_ns", "state"}
 _THREAD = "(SELECT uuid FROM threads t WHERE t.id = {0}.thread_id)"
 _FILE = "(SELECT name FROM files f WHERE f.id = {0}.file_id)"
 _NAME = "(SELECT text FROM names n WHERE n.id = {0}.{1}_id)"
@@ -81,6 +70,4 @@ def snapshot(index: Index) -> Snapshot:
 
 def calls_in(index: Index) -> list[tuple[int, int, int]]:
     """(input, cached, output) of every call, by time and place."""
-    return index.sql.execute(
-        "SELECT input, cached, output FROM calls ORDER BY time_ms, file_id, position"
-    ).fetchall()
+    return index.sql.execute("SELECT input, cached, output FROM calls ORDER BY time_ms, file_id, position").fetchall()

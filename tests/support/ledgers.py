@@ -58,7 +58,5 @@ def in_steps(file: LogFile, cuts: list[int], family: Family) -> tuple[list[Call]
         windows += step.windows
         for kind, count in step.skipped.items():
             skipped[kind] = skipped.get(kind, 0) + count
-    last = Counted(
-        offset, state, thread, list(calls.values()), list(turns.values()), windows, skipped=skipped
-    )
+    last = Counted(offset, state, thread, list(calls.values()), list(turns.values()), windows, skipped=skipped)
     return last.calls, last

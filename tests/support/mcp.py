@@ -52,11 +52,7 @@ class Server:
         self.errors = self.process.stderr.read()
 
     def _greet(self) -> dict[str, Any]:
-        client = {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        }
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
         hello = self.request("initialize", client)
         self.send({"method": "notifications/initialized"})
         return hello
@@ -83,9 +79,7 @@ class Server:
         result: dict[str, Any] = self.answer(self.ask(method, params))["result"]
         return result
 
-    def call(
-        self, tool: str, arguments: dict[str, Any] | None = None, thread: str | None = None
-    ) -> dict[str, Any]:
+    def call(self, tool: str, arguments: dict[str, Any] | None = None, thread: str | None = None) -> dict[str, Any]:
         """A tool's whole result."""
         params: dict[str, Any] = {"name": tool, "arguments": arguments or {}}
         if thread:
@@ -101,9 +95,7 @@ class Server:
         text: str = result["content"][0]["text"]
         return text
 
-    def told(
-        self, tool: str, arguments: dict[str, Any] | None = None, thread: str | None = None
-    ) -> dict[str, Any]:
+    def told(self, tool: str, arguments: dict[str, Any] | None = None, thread: str | None = None) -> dict[str, Any]:
         """A tool's good result, decoded."""
         told: dict[str, Any] = json.loads(self.text(tool, arguments, thread))
         return told
@@ -134,9 +126,7 @@ class Server:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         """Hang up, and see that nothing but JSON-RPC was printed and nothing went wrong out of sight."""
         self.close()
         if kind is None:

@@ -128,9 +128,7 @@ class Rollout:
         """A turn_context line."""
         self.model = model or self.model
         turn = {"turn_id": self.turn_id} if self.turn_id else {}
-        return self.line(
-            "turn_context", {**turn, "cwd": self.cwd, "model": self.model, "effort": effort, **fields}
-        )
+        return self.line("turn_context", {**turn, "cwd": self.cwd, "model": self.model, "effort": effort, **fields})
 
     def started(self, turn_id: str | None = None, **fields: Any) -> Self:
         """A task_started line (versions with turn ids)."""
@@ -138,9 +136,7 @@ class Rollout:
         self.turn_id = turn_id or uuid7(self.now, self.turns)
         return self.event("task_started", turn_id=self.turn_id, model_context_window=258400, **fields)
 
-    def turn(
-        self, *, model: str | None = None, effort: str | None = None, trigger: str | None = None
-    ) -> Self:
+    def turn(self, *, model: str | None = None, effort: str | None = None, trigger: str | None = None) -> Self:
         """A user's request: the start of a turn as this version writes it."""
         if self.turn_ids:
             given = {} if trigger is None else {"turn_attribution": {"turn_trigger": trigger}}
@@ -197,9 +193,7 @@ class Rollout:
 
     def _answer(self, tool: bool) -> Self:
         if tool:
-            return self.item(
-                "function_call", name="exec_command", arguments="{}", call_id=f"call_{self.responses}"
-            )
+            return self.item("function_call", name="exec_command", arguments="{}", call_id=f"call_{self.responses}")
         return self.item("message", role="assistant", content=[{"type": "output_text", "text": "done"}])
 
     def _output(self, tool: bool) -> Self:
@@ -207,9 +201,7 @@ class Rollout:
             return self
         return self.wait(100).item("function_call_output", call_id=f"call_{self.responses}", output="ok")
 
-    def count(
-        self, total: dict[str, int] | None = None, last: dict[str, int] | None = None, **fields: Any
-    ) -> Self:
+    def count(self, total: dict[str, int] | None = None, last: dict[str, int] | None = None, **fields: Any) -> Self:
         """A token_count with the running numbers, or the given ones; without any yet, `info` is null."""
         self.total, self.last = total or self.total, self.last if last is None else last
         info = None

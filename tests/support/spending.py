@@ -63,9 +63,7 @@ def home(folder: Path, spent: Iterable[Spent]) -> Places:
             )
         log.now = max(call.ms, log.now)
         log.turn(model=call.model, effort=call.effort)
-        log.call(
-            took=0, input=call.input, cached=call.cached, output=call.output, reasoning=call.reasoning
-        ).end()
+        log.call(took=0, input=call.input, cached=call.cached, output=call.output, reasoning=call.reasoning).end()
     (folder / "home" / "sessions").mkdir(parents=True, exist_ok=True)
     for log in logs.values():
         log.write(folder / "home")
@@ -73,9 +71,7 @@ def home(folder: Path, spent: Iterable[Spent]) -> Places:
 
 
 @contextmanager
-def asking(
-    places: Places, *, zone: str = "UTC", tz: str | None = None, now: datetime = NOW
-) -> Iterator[Context]:
+def asking(places: Places, *, zone: str = "UTC", tz: str | None = None, now: datetime = NOW) -> Iterator[Context]:
     """An up-to-date index whose days are those of `zone`, and a context that asks in the zone `tz` (or the same)."""
     with pytest.MonkeyPatch.context() as patch, open_index(places.index) as index:
         patch.setenv("CODEX_USAGE_TZ", zone)

@@ -22,12 +22,7 @@ class Transcript:
 
     def row(self, kind: str, **fields: Any) -> Self:
         """Any row of the session."""
-        base = {
-            "type": kind,
-            "timestamp": stamp(self.now),
-            "sessionId": self.session,
-            "cwd": "/home/dev/demo",
-        }
+        base = {"type": kind, "timestamp": stamp(self.now), "sessionId": self.session, "cwd": "/home/dev/demo"}
         base |= {"isSidechain": self.agent is not None, "version": "2.1.330", "gitBranch": "main"}
         self.lines.append(compact(base | fields))
         return self
@@ -59,9 +54,7 @@ class Transcript:
             fields = {"requestSessionId": billed_in} if billed_in else {}
             content = [{"type": "text", "text": "words"}]
             self.row(
-                "assistant",
-                message={"id": message, "model": self.model, "content": content, "usage": shown},
-                **fields,
+                "assistant", message={"id": message, "model": self.model, "content": content, "usage": shown}, **fields
             )
         return self
 

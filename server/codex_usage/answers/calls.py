@@ -42,9 +42,7 @@ def calls(
             rest_calls=rest,
             coverage=context.coverage(),
             data_quality=context.quality(),
-            next=f"usage_summary with thread={rows[0].thread[-8:]} by=day"
-            if rows
-            else "usage_calls with period=all",
+            next=f"usage_summary with thread={rows[0].thread[-8:]} by=day" if rows else "usage_calls with period=all",
             cursor=str(offset + limit) if rest else None,
         )
 
@@ -57,10 +55,7 @@ def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
 def _limits(context: Context, uid: int) -> list[RateLimit]:
     return [
         RateLimit(
-            limit_id=limit,
-            window_minutes=minutes,
-            used_percent=used,
-            resets_at=iso(resets * 1000 if resets else None),
+            limit_id=limit, window_minutes=minutes, used_percent=used, resets_at=iso(resets * 1000 if resets else None)
         )
         for limit, minutes, used, resets in queries.limits_at(context.index, uid)
     ]

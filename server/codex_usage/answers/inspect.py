@@ -44,9 +44,7 @@ def inspect_log(path: Path) -> LogReport:
         name = path.name.removesuffix(".zst")
         provider = "codex" if name.startswith("rollout-") else "claude"
         file = LogFile(name, str(path), provider, "", stat.st_size, stat.st_mtime_ns, stat.st_ino, None)
-        counted = (
-            count_rollout(file, 0, b"", Family({})) if provider == "codex" else count_transcript(file, 0, b"")
-        )
+        counted = count_rollout(file, 0, b"", Family({})) if provider == "codex" else count_transcript(file, 0, b"")
     except (OSError, BrokenLog) as error:
         raise BadInput(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     models: dict[str, int] = {}

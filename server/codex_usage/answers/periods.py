@@ -152,9 +152,7 @@ def _bound(text: str | None, zone: tzinfo, is_end: bool) -> tuple[int | None, da
     except OverflowError:
         raise BadInput(f"{text!r} is out of range; {_MEND}.") from None
     except ValueError:
-        raise BadInput(
-            f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30."
-        ) from None
+        raise BadInput(f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30.") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return int(moment.timestamp() * 1000) + (1 if is_end else 0), None

@@ -48,11 +48,7 @@ def session(context: Context, thread: str) -> Session:
 def _relative(context: Context, uuid: str, role: str, link: str) -> Relative:
     total = queries.totals(context.index, Scope(), Filters(thread=uuid))
     return Relative(
-        thread_id=uuid,
-        role=role,
-        link=link,
-        calls=total.calls,
-        cost_usd=usd(total.cost) if total.priced else None,
+        thread_id=uuid, role=role, link=link, calls=total.calls, cost_usd=usd(total.cost) if total.priced else None
     )
 
 

@@ -30,13 +30,7 @@ def _sums(context: Context, period: str) -> Sums:
 
 
 def _window(
-    context: Context,
-    limit_id: str,
-    minutes: int,
-    used: float,
-    resets: int | None,
-    seen: int,
-    plan: str | None,
+    context: Context, limit_id: str, minutes: int, used: float, resets: int | None, seen: int, plan: str | None
 ) -> AllowanceWindow:
     return AllowanceWindow(
         limit_id=limit_id,

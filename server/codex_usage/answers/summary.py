@@ -46,9 +46,7 @@ def summary(
             total=sums(total),
             previous=_change(context, period, filters, total) if compare else None,
             by=by,
-            rows=[
-                SummaryRow(labels=_labels(by, row), sums=sums(row), share=share(row, total)) for row in shown
-            ],
+            rows=[SummaryRow(labels=_labels(by, row), sums=sums(row), share=share(row, total)) for row in shown],
             rest_groups=left,
             rest=sums(rest) if rest else None,
             price_matches=matches,

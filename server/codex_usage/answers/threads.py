@@ -39,9 +39,7 @@ def threads(
             rest_cost_usd=usd(total.cost - listed) if rest and not offset and total.priced else None,
             coverage=context.coverage(),
             data_quality=context.quality(),
-            next=f"usage_calls with thread={short_id(rows[0].uuid)}"
-            if rows
-            else "usage_threads with period=all",
+            next=f"usage_calls with thread={short_id(rows[0].uuid)}" if rows else "usage_threads with period=all",
             cursor=str(offset + limit) if rest else None,
         )
 

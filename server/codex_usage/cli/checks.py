@@ -45,11 +45,7 @@ class _Codex:
 
     @property
     def servers(self) -> dict[str, Any]:
-        return {
-            name: entry
-            for name, entry in _table(self.config, "mcp_servers").items()
-            if isinstance(entry, dict)
-        }
+        return {name: entry for name, entry in _table(self.config, "mcp_servers").items() if isinstance(entry, dict)}
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -59,16 +55,12 @@ class _Codex:
     def plugin(self) -> str | None:
         """The name of an installed plugin of ours, as `codex plugin` writes it."""
         for name, entry in _table(self.config, "plugins").items():
-            if name.startswith(f"{NAME}@") and not (
-                isinstance(entry, dict) and entry.get("enabled") is False
-            ):
+            if name.startswith(f"{NAME}@") and not (isinstance(entry, dict) and entry.get("enabled") is False):
                 return str(name)
         return None
 
 
-def examine(
-    places: Places, codex_home: Path, *, skills_home: Path, server_command: Path, version: str
-) -> list[Check]:
+def examine(places: Places, codex_home: Path, *, skills_home: Path, server_command: Path, version: str) -> list[Check]:
     """Everything that can keep Codex from answering, in the order in which it is mended."""
     codex = _read(codex_home)
     looks: list[tuple[str, Callable[[], Iterable[Check]]]] = [
@@ -210,9 +202,7 @@ def _environment(entry: Mapping[str, Any]) -> Check:
     names = [value.get("name") if isinstance(value, dict) else value for value in given or []]
     if "CODEX_HOME" in names or "CODEX_HOME" in _table(entry, "env"):
         return Check(name, True, "Codex passes CODEX_HOME on to the server.")
-    return Check(
-        name, False, "Codex does not pass CODEX_HOME on, so the server may read another home.", _SETUP
-    )
+    return Check(name, False, "Codex does not pass CODEX_HOME on, so the server may read another home.", _SETUP)
 
 
 def _server(codex: _Codex, expected: Path) -> Check:
@@ -230,9 +220,7 @@ def _server(codex: _Codex, expected: Path) -> Check:
     detail = f"Answers with {tools} tools after {seconds:.2f} s; Codex waits {CODEX_WAITS:.1f} s."
     if not tools:
         return Check("Server", False, "Answers, but offers no tools.", "Reinstall codex-usage-mcp.")
-    remedy = (
-        "Codex may start a session without it: free the machine, or move the installation to a faster disk."
-    )
+    remedy = "Codex may start a session without it: free the machine, or move the installation to a faster disk."
     return Check("Server", seconds <= CODEX_WAITS, detail, remedy)
 
 
@@ -257,9 +245,7 @@ def _plugin(codex: _Codex) -> Check:
     if not codex.entry:
         return Check("Plugin", True, f"{codex.plugin} is installed.")
     detail = f"{codex.plugin} is installed besides the skill and server of setup."
-    return Check(
-        "Plugin", False, detail, f"codex plugin remove {codex.plugin}, or codex-usage setup --uninstall."
-    )
+    return Check("Plugin", False, detail, f"codex plugin remove {codex.plugin}, or codex-usage setup --uninstall.")
 
 
 def _telemetry(config: Mapping[str, Any]) -> Check:
@@ -269,9 +255,5 @@ def _telemetry(config: Mapping[str, Any]) -> Check:
             # where to and with which headers is nobody's business here: they may hold a password
             kind = next(iter(value), "?") if isinstance(value, dict) else str(value)
             sent.append(f"{key} {kind}")
-    word = (
-        f"Codex exports telemetry ({', '.join(sent)})"
-        if sent
-        else "config.toml turns on no telemetry of Codex"
-    )
+    word = f"Codex exports telemetry ({', '.join(sent)})" if sent else "config.toml turns on no telemetry of Codex"
     return Check("Telemetry", None, f"{word}; codex-usage never sends any.")

@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codex_usage import __version__
-from codex_usage.cli.options import (
-    Settings,
-    filter_options,
-    global_options,
-    limit_option,
-    order_option,
-    period_options,
-)
+from codex_usage.cli.options import Settings, filter_options, global_options, limit_option, order_option, period_options
 from codex_usage.model import BadInput
 from codex_usage.model.words import many
 
@@ -47,9 +40,7 @@ class _Commands(click.Group):
         return found
 
 
-@click.group(
-    cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="codex-usage")
 @global_options
 @click.pass_context
@@ -80,9 +71,7 @@ def _show(settings: Settings, answer: BaseModel, show: str) -> None:
 def _filters(options: dict[str, Any]) -> Any:
     from codex_usage.index import Filters
 
-    return Filters(
-        **{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")}
-    )
+    return Filters(**{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")})
 
 
 # -- set up ------------------------------------------------------------------------------------------------
@@ -121,9 +110,7 @@ def setup(settings: Settings, uninstall: bool) -> None:
                 click.echo(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
     _doctor(settings)
     if not settings.as_json:
-        click.echo(
-            "\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary"
-        )
+        click.echo("\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary")
 
 
 @cli.command(short_help="Check the installation.")
@@ -185,9 +172,7 @@ def demo(settings: Settings, own: bool) -> None:
         click.echo(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
     _overview(made_up, "last_7_days")
     if not settings.as_json:
-        click.echo(
-            f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …"
-        )
+        click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
 
 
 def _overview(settings: Settings, period: str) -> bool:
@@ -335,8 +320,7 @@ def status(settings: Settings) -> None:
 
 
 @cli.command(
-    epilog=_example("export --format csv --since 2026-11-01 -o november.csv"),
-    short_help="Every call as JSON or CSV.",
+    epilog=_example("export --format csv --since 2026-11-01 -o november.csv"), short_help="Every call as JSON or CSV."
 )
 @click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of standard output.")
@@ -364,14 +348,8 @@ def export(
         closing(answers.export_rows(context, context.period(whole, since, until), _filters(options))) as rows,
     ):
         try:
-            with (
-                Path(output).open("w", encoding="utf-8", newline="")
-                if output
-                else nullcontext(sys.stdout) as out
-            ):
-                count = (
-                    write_json(rows, out) if kind == "json" else write_csv(rows, answers.EXPORT_COLUMNS, out)
-                )
+            with Path(output).open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as out:
+                count = write_json(rows, out) if kind == "json" else write_csv(rows, answers.EXPORT_COLUMNS, out)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise

@@ -18,15 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from codex_usage import __version__
-from codex_usage.cli.codex_config import (
-    NAME,
-    entry_of,
-    is_ours,
-    read_text,
-    with_server,
-    without_server,
-    write_text,
-)
+from codex_usage.cli.codex_config import NAME, entry_of, is_ours, read_text, with_server, without_server, write_text
 from codex_usage.homes import find_places, usage_home
 from codex_usage.model import BadInput
 

@@ -64,9 +64,7 @@ class Settings:
 
         with self.open() as (places, index):
             wanted = make_context(index, self.tz).period(period, since, until)
-            refreshed = self.refresh(
-                index, places, None if whole else patience(wanted.start_ms), wanted.start_ms
-            )
+            refreshed = self.refresh(index, places, None if whole else patience(wanted.start_ms), wanted.start_ms)
             if refreshed.pending_files and not refreshed.busy:
                 self.complete_in_background()
             yield make_context(index, self.tz, refreshed=refreshed)
@@ -192,9 +190,7 @@ def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--until", metavar="DATE", help="Last day (inclusive) or ISO time."),
         click.option("--since", metavar="DATE", help="First day or ISO time."),
         click.option(
-            "--period",
-            metavar="PERIOD",
-            help="today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …",
+            "--period", metavar="PERIOD", help="today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …"
         ),
     ):
         command = option(command)
@@ -205,12 +201,8 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--model, --project, --effort, --provider, --origin and --thread."""
     for option in (
         click.option("--thread", metavar="ID", help="Only this thread (id, last 8 characters, or name)."),
-        click.option(
-            "--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"
-        ),
-        click.option(
-            "--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."
-        ),
+        click.option("--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"),
+        click.option("--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."),
         click.option("--effort", metavar="NAME", help="Only this reasoning effort."),
         click.option("--project", metavar="NAME", help="Only this project."),
         click.option("--model", metavar="NAME", help="Only this model."),
@@ -227,10 +219,5 @@ def order_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 def limit_option(default: int, least: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--limit, the number of rows."""
     return click.option(
-        "--limit",
-        default=default,
-        show_default=True,
-        type=click.IntRange(least),
-        metavar="N",
-        help="Rows to show.",
+        "--limit", default=default, show_default=True, type=click.IntRange(least), metavar="N", help="Rows to show."
     )

@@ -92,9 +92,7 @@ def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
         reader.join(timeout=2)
         with suppress(OSError):
             stdin.close()
-        if (
-            not reader.is_alive()
-        ):  # a pipe that a stray grandchild holds open cannot be closed while it is read
+        if not reader.is_alive():  # a pipe that a stray grandchild holds open cannot be closed while it is read
             stdout.close()
 
 

@@ -51,9 +51,7 @@ def list_logs(codex: tuple[Path, ...], claude: tuple[Path, ...]) -> Listing:
     return listing
 
 
-def unchanged(
-    codex: tuple[Path, ...], claude: tuple[Path, ...], marks: dict[str, tuple[int, int, int]]
-) -> bool:
+def unchanged(codex: tuple[Path, ...], claude: tuple[Path, ...], marks: dict[str, tuple[int, int, int]]) -> bool:
     """True when the logs on disk are those of `marks` (path to size, time and inode), each once and as they were.
 
     The usual answer of a question with nothing new: it builds nothing and stops at the first difference."""
@@ -135,9 +133,7 @@ def _add(listing: Listing, entry: os.DirEntry[str], provider: str, home: str, ar
     name = entry.name.removesuffix(".zst")
     ids = _UUID.findall(name)
     thread_id = name.removesuffix(".jsonl") if provider == "claude" else next(iter(ids), None)
-    file = LogFile(
-        name, entry.path, provider, home, stat.st_size, stat.st_mtime_ns, stat.st_ino, thread_id, archived
-    )
+    file = LogFile(name, entry.path, provider, home, stat.st_size, stat.st_mtime_ns, stat.st_ino, thread_id, archived)
     other = listing.files.get(name)
     if other is None or _preference(file) > _preference(other):
         listing.files[name] = file
@@ -183,9 +179,7 @@ def _state_names(home: Path) -> dict[str, str]:
         for mode in ("mode=ro", "immutable=1") if live else ("immutable=1",):
             try:
                 with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=1)) as database:
-                    rows = database.execute(
-                        "SELECT id, name FROM threads WHERE name IS NOT NULL AND name <> ''"
-                    )
+                    rows = database.execute("SELECT id, name FROM threads WHERE name IS NOT NULL AND name <> ''")
                     return {str(key): str(name) for key, name in rows}
             except (sqlite3.Error, OSError):
                 continue

@@ -52,9 +52,7 @@ def find_places(
     data = usage_home(env)
     if index:
         return Places(codex, claude, data, Path(index).expanduser())
-    mark = hashlib.blake2b(
-        "\0".join(map(str, codex + claude)).encode("utf-8", "surrogateescape"), digest_size=4
-    )
+    mark = hashlib.blake2b("\0".join(map(str, codex + claude)).encode("utf-8", "surrogateescape"), digest_size=4)
     return Places(codex, claude, data, data / f"index-{mark.hexdigest()}.sqlite")
 
 

@@ -90,9 +90,7 @@ def open_index(path: Path) -> Index:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         existed = path.exists()
-        connection = sqlite3.connect(
-            path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
-        )
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise BadInput(
             f"Cannot open the index {path} ({getattr(error, 'strerror', None) or error}); set CODEX_USAGE_HOME to a"
@@ -153,9 +151,7 @@ def _make(index: Index) -> None:
 
 def clear(sql: sqlite3.Connection) -> None:
     """Drop every table (inside a write transaction)."""
-    names = sql.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    ).fetchall()
+    names = sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
     for (name,) in names:
         sql.execute(f'DROP TABLE "{name}"')
 

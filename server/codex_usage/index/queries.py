@@ -185,9 +185,7 @@ class _Source:
 
     def keys(self, by: Sequence[str]) -> list[str]:
         """The key expressions of grouping words."""
-        return [
-            "d.provider" if word == "provider" and self.table == "days" else GROUPS[word][0] for word in by
-        ]
+        return ["d.provider" if word == "provider" and self.table == "days" else GROUPS[word][0] for word in by]
 
 
 def _conditions(index: Index, filters: Filters, days: bool = False) -> tuple[list[str], list[Any]]:
@@ -208,9 +206,7 @@ def _conditions(index: Index, filters: Filters, days: bool = False) -> tuple[lis
         )
     if filters.provider is not None:
         # the plus keeps SQLite from looking calls up thread by thread instead of by time
-        conditions.append(
-            "d.provider = ?" if days else "+d.thread_id IN (SELECT id FROM threads WHERE provider = ?)"
-        )
+        conditions.append("d.provider = ?" if days else "+d.thread_id IN (SELECT id FROM threads WHERE provider = ?)")
         parameters.append(filters.provider)
     if filters.origin is not None:
         codes = [code for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
@@ -228,9 +224,7 @@ def _list(numbers: Iterable[int]) -> str:
 
 def _between(column: str, low: int | None, high: int | None) -> list[str]:
     """Conditions for low <= column < high; None is open."""
-    return [
-        f"{column} {sign} {int(bound)}" for sign, bound in ((">=", low), ("<", high)) if bound is not None
-    ]
+    return [f"{column} {sign} {int(bound)}" for sign, bound in ((">=", low), ("<", high)) if bound is not None]
 
 
 def _where(conditions: Sequence[str]) -> str:
@@ -299,9 +293,7 @@ def _grouped(
         known = ", ".join(f"({', '.join('?' * len(by))})" for _ in but)
         join = " AND" if source.where else " WHERE"
         text = source.select(sums, f"{join} ({', '.join(keys)}) NOT IN (VALUES {known})")
-        return index.sql.execute(
-            text, [*source.parameters, *(part for row in but for part in row.key)]
-        ).fetchall()
+        return index.sql.execute(text, [*source.parameters, *(part for row in but for part in row.key)]).fetchall()
     labels = [key if word == "provider" else GROUPS[word][1] for word, key in zip(by, keys, strict=True)]
     group = f" GROUP BY {_list(range(1, len(by) + 1))}" if by else ""
     return index.sql.execute(source.select([*keys, *labels, *sums], group), source.parameters).fetchall()
@@ -327,13 +319,7 @@ _THREAD = """SELECT uuid, name, provider, role, source, originator,
 
 
 def threads(
-    index: Index,
-    scope: Scope,
-    filters: Filters = Filters(),
-    *,
-    order: str = "cost",
-    limit: int = 20,
-    offset: int = 0,
+    index: Index, scope: Scope, filters: Filters = Filters(), *, order: str = "cost", limit: int = 20, offset: int = 0
 ) -> list[ThreadRow]:
     """The top threads of a scope; `order` is one of cost, tokens, calls, recent, output."""
     source = _Source(index, scope, filters, threads=True)
@@ -389,13 +375,7 @@ _CALL = """SELECT d.uid, d.time_ms, t.provider, t.uuid, d.turn_key, t.parent, t.
 
 
 def calls(
-    index: Index,
-    scope: Scope,
-    filters: Filters = Filters(),
-    *,
-    order: str = "recent",
-    limit: int = 20,
-    offset: int = 0,
+    index: Index, scope: Scope, filters: Filters = Filters(), *, order: str = "recent", limit: int = 20, offset: int = 0
 ) -> list[CallRow]:
     """Single calls of a scope; `order` is one of cost, tokens, input, uncached, output, recent, oldest, duration.
 
@@ -406,8 +386,7 @@ def calls(
     outer, inner = _touched_days(index, scope)
     where = _where([*_between("d.day", *inner), *conditions])
     least = index.sql.execute(
-        f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?",
-        [*parameters, limit + offset - 1],
+        f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?", [*parameters, limit + offset - 1]
     ).fetchone()
     floor = [least[0]] if least and least[0] is not None else []
     where = _where([*_between("d.day", *outer), *conditions, *[f"{most} >= ?" for _ in floor]])
@@ -426,15 +405,11 @@ def each_call(index: Index, scope: Scope, filters: Filters = Filters()) -> Itera
     """Every call of a scope, oldest first, however many there are."""
     conditions, parameters = _conditions(index, filters)
     where = _where([*_between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
-    for row in index.sql.execute(
-        f"{_CALL.format(rows='calls d')}{where} ORDER BY d.time_ms, d.uid", parameters
-    ):
+    for row in index.sql.execute(f"{_CALL.format(rows='calls d')}{where} ORDER BY d.time_ms, d.uid", parameters):
         yield CallRow(*row)
 
 
-def _touched_days(
-    index: Index, scope: Scope
-) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
+def _touched_days(index: Index, scope: Scope) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
     """The days [first, end) of the index's zone that a scope touches, and those that it covers whole."""
     if scope.days is not None:
         return scope.days, scope.days
@@ -459,8 +434,7 @@ def turn_stats(index: Index, thread: str | None = None) -> TurnStats:
     """Outcomes and durations of turns, of one thread or of all."""
     where = " WHERE thread_id = (SELECT id FROM threads WHERE uuid = ?)" if thread else ""
     rows = index.sql.execute(
-        f"SELECT coalesce(outcome, 'open'), duration_ms, first_token_ms FROM turns{where}",
-        [thread] if thread else [],
+        f"SELECT coalesce(outcome, 'open'), duration_ms, first_token_ms FROM turns{where}", [thread] if thread else []
     ).fetchall()
     outcomes: dict[str, int] = {}
     for outcome, _, _ in rows:
@@ -489,18 +463,14 @@ def short_threads(index: Index, suffix: str) -> list[tuple[str, str | None]]:
     """(id, name) of threads whose id ends with the text: the part in which ids of one day differ."""
     if not _ID_PART.fullmatch(suffix):
         return []
-    return list(
-        index.sql.execute("SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix}",))
-    )
+    return list(index.sql.execute("SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix}",)))
 
 
 def children(index: Index, thread: str) -> list[tuple[str, str, str]]:
     """(id, role, link) of threads that a thread caused; link is logged or inferred.
 
     Reviews of versions that log no parent are linked by folder and the time of the parent's review mode."""
-    rows = index.sql.execute(
-        "SELECT uuid, role, 'logged' FROM threads WHERE parent = ?", (thread,)
-    ).fetchall()
+    rows = index.sql.execute("SELECT uuid, role, 'logged' FROM threads WHERE parent = ?", (thread,)).fetchall()
     rows += index.sql.execute(
         "SELECT c.uuid, c.role, 'inferred' FROM threads p JOIN files f ON f.thread = p.uuid JOIN reviews r"
         " ON r.file_id = f.id JOIN threads c ON c.role = 'review' AND c.parent IS NULL AND c.cwd = p.cwd"
@@ -552,9 +522,7 @@ def quality(index: Index) -> Quality:
     one = index.sql.execute
     problems: list[str] = []
     counts: dict[str, int] = {}
-    for blob, problem in one(
-        "SELECT skipped, problem FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL"
-    ):
+    for blob, problem in one("SELECT skipped, problem FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL"):
         if problem is not None:
             problems.append(problem)
         for kind, count in _SKIPS.decode(blob).items() if blob else ():

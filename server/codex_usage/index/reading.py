@@ -42,9 +42,7 @@ class Done(msgspec.Struct, array_like=True):
     problem: str | None = None
 
 
-def read_logs(
-    jobs: list[Job], family: Family, pool: ProcessPoolExecutor | None
-) -> Iterator[tuple[Job, Done]]:
+def read_logs(jobs: list[Job], family: Family, pool: ProcessPoolExecutor | None) -> Iterator[tuple[Job, Done]]:
     """Read logs here, in their order, or in a pool's processes (begun with `start_worker`), in any order."""
     if pool is None:
         ahead = 0

@@ -112,9 +112,7 @@ def refresh(
             if pool is None and workers > 1 and run.pending_bytes > PARALLEL_BYTES:
                 from concurrent.futures import ProcessPoolExecutor  # 7 ms that few refreshes need
 
-                pool = ProcessPoolExecutor(
-                    workers, initializer=start_worker, initargs=(run.listing.thread_paths(),)
-                )
+                pool = ProcessPoolExecutor(workers, initializer=start_worker, initargs=(run.listing.thread_paths(),))
             with index.write(wait):
                 run.batch(pool, since_ms)
         run.close(wait)
@@ -141,9 +139,7 @@ def _nothing_new(index: Index, places: Places, marks: dict[str, str]) -> int | N
     """The number of logs when the index holds all of them as they are now, else None."""
     if any(index.get(key) != value for key, value in marks.items()) or index.get("rollups") == "stale":
         return None
-    rows = index.sql.execute(
-        "SELECT path, size, mtime_ns, inode, read = 1 AND problem IS NULL FROM files"
-    ).fetchall()
+    rows = index.sql.execute("SELECT path, size, mtime_ns, inode, read = 1 AND problem IS NULL FROM files").fetchall()
     if not all(row[4] for row in rows):
         return None
     known = {row[0]: row[1:4] for row in rows}
@@ -154,11 +150,7 @@ class _Run:
     """One refresh: a plan made from the listing and the stored cursors, batch after batch."""
 
     def __init__(
-        self,
-        index: Index,
-        places: Places,
-        marks: dict[str, str],
-        progress: Callable[[Progress], None] | None,
+        self, index: Index, places: Places, marks: dict[str, str], progress: Callable[[Progress], None] | None
     ) -> None:
         self.index = index
         self.places = places
@@ -205,12 +197,7 @@ class _Run:
         found = []
         for file in self.listing.newest_first():
             row = stored.get(file.name)
-            same = (
-                row
-                and row.read
-                and row[2] == file.path
-                and row[4:7] == (file.size, file.mtime_ns, file.inode)
-            )
+            same = row and row.read and row[2] == file.path and row[4:7] == (file.size, file.mtime_ns, file.inode)
             if not same and file.name not in self._skip:
                 found.append((file, row))
         return found
@@ -280,9 +267,7 @@ class _Run:
                 for name in schema.INDICES:
                     self.index.sql.execute(f"DROP INDEX IF EXISTS {name}")
 
-    def _settle(
-        self, writer: Writer, stored: dict[str, _Stored], gone: list[_Stored]
-    ) -> list[tuple[LogFile, _Stored]]:
+    def _settle(self, writer: Writer, stored: dict[str, _Stored], gone: list[_Stored]) -> list[tuple[LogFile, _Stored]]:
         """Decide what is read from its cursor and what from its start; forget the rows of the latter.
 
         A log is read anew when it was rewritten, and when a log that it was counted against came, went or showed
@@ -313,9 +298,7 @@ class _Run:
         for name in anew:
             writer.forget(stored[name].id)
         listed = {file.name for file, _ in todo}
-        extra = [
-            self.listing.files[name] for name in anew if name not in listed and name in self.listing.files
-        ]
+        extra = [self.listing.files[name] for name in anew if name not in listed and name in self.listing.files]
         files = sorted([file for file, _ in todo] + extra, key=lambda file: (-file.mtime_ns, file.name))
         again = self._stored()
         return [(file, again[file.name]) for file in files]
@@ -344,10 +327,7 @@ class _Run:
             fresh = file.compressed or not row.read
             state = b""
             if not fresh:
-                state = (
-                    self.index.sql.execute("SELECT state FROM files WHERE id = ?", (row.id,)).fetchone()[0]
-                    or b""
-                )
+                state = self.index.sql.execute("SELECT state FROM files WHERE id = ?", (row.id,)).fetchone()[0] or b""
             offset = 0 if fresh else row.offset
             yield Job(row.id, file, offset, state), file.size - offset
 
@@ -362,9 +342,7 @@ class _Run:
             self.done.read_files += 1
             self.done.read_bytes += max(0, job.file.size - job.offset)
         if self.progress and self._total:
-            self.progress(
-                Progress(self.done.read_files, self._total[0], self.done.read_bytes, self._total[1])
-            )
+            self.progress(Progress(self.done.read_files, self._total[0], self.done.read_bytes, self._total[1]))
 
     # -- what belongs to the whole ----------------------------------------------------------------------
 
@@ -373,9 +351,7 @@ class _Run:
         sql = writer.sql
         if self.index.get("zone") not in (None, self.marks["zone"]):
             rows = sql.execute("SELECT id, time_ms FROM calls").fetchall()
-            sql.executemany(
-                "UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows]
-            )
+            sql.executemany("UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows])
             self.index.put("rollups", "stale")
             self.bulk = True
         if self.index.get("prices") not in (None, self.marks["prices"]):

@@ -8,9 +8,7 @@ import sqlite3
 _SUMS = """count(*), sum(turn_first), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
   coalesce(sum(cost), 0), count(cost), sum(compaction), min(time_ms), max(time_ms), max(cost), max(input + output),
   max(input), max(input - cached), max(output), max(duration_ms)"""
-_KEYS = (
-    "thread_id, day, project_id, coalesce(model_id, 0), coalesce(effort_id, 0), coalesce(tier_id, 0), origin"
-)
+_KEYS = "thread_id, day, project_id, coalesce(model_id, 0), coalesce(effort_id, 0), coalesce(tier_id, 0), origin"
 _AGAIN = """sum(calls), sum(turns), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
   sum(cost), sum(priced), sum(compactions), min(first_ms), max(last_ms)"""
 _DAY_KEYS = "day, provider, d.project_id, model_id, effort_id, tier_id, origin"

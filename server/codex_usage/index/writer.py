@@ -99,9 +99,7 @@ class Writer:
             (file_id,),
         )
         self._threads.clear()
-        self.touched.update(
-            self.sql.execute("SELECT DISTINCT thread_id, day FROM calls WHERE file_id = ?", (file_id,))
-        )
+        self.touched.update(self.sql.execute("SELECT DISTINCT thread_id, day FROM calls WHERE file_id = ?", (file_id,)))
         for table in ("calls", "turns", "windows", "reviews", "depends"):
             self.sql.execute(f"DELETE FROM {table} WHERE file_id = ?", (file_id,))
         self.sql.execute(
@@ -147,9 +145,7 @@ class Writer:
             query = "SELECT id, provider, cwd, project_id FROM threads WHERE uuid = ?"
             row = self.sql.execute(query, (uuid,)).fetchone()
             if row is None:
-                self.sql.execute(
-                    "INSERT INTO threads (uuid, provider, role) VALUES (?, ?, 'user')", (uuid, provider)
-                )
+                self.sql.execute("INSERT INTO threads (uuid, provider, role) VALUES (?, ?, 'user')", (uuid, provider))
                 self.new_threads = True
                 row = self.sql.execute(query, (uuid,)).fetchone()
             known = self._threads[uuid] = row
@@ -244,13 +240,7 @@ class Writer:
         )  # fmt: skip
 
     def _look_up(
-        self,
-        provider: str,
-        thread: str,
-        model: str | None,
-        effort: str | None,
-        tier: str | None,
-        cwd: str | None,
+        self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
     ) -> tuple[int, int | None, int | None, int | None, int, int | None]:
         """The ids of a call's thread, model, effort, tier, project and folder: the same for most of a thread."""
         thread_id, _, home, project = self._thread(thread, provider)

@@ -232,11 +232,7 @@ class _Ledger:
         state.root_turn = record.root_turn_id or state.root_turn
         state.last_response = record.response_id
         mark = str(span.ended_ms)
-        uid = (
-            response_uid(record.response_id)
-            if record.response_id
-            else count_uid(thread_id, mark, numbers, numbers)
-        )
+        uid = response_uid(record.response_id) if record.response_id else count_uid(thread_id, mark, numbers, numbers)
         self._own(uid, position, span, numbers)
 
     def no_count(self) -> None:
@@ -244,9 +240,7 @@ class _Ledger:
         starts afresh and an equal total is another call (counting.md, H2)."""
         self.state.total = None
 
-    def count(
-        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
-    ) -> None:
+    def count(self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool) -> None:
         """token_count with numbers: a running total and the last response. `single`: written by a version that
         never repeats one."""
         state = self.state
@@ -263,9 +257,7 @@ class _Ledger:
         if numbers is None or numbers.is_zero:
             return
         pending, state.pending = state.pending, []
-        if pending and (
-            numbers == pending[-1] or numbers in pending or numbers == reduce(Tokens.plus, pending)
-        ):
+        if pending and (numbers == pending[-1] or numbers in pending or numbers == reduce(Tokens.plus, pending)):
             return  # the record of the same response was counted
         ended = span()
         uid = count_uid(self._own_id(), str(ended.ended_ms), total, last)
@@ -288,9 +280,7 @@ class _Ledger:
         state.copying = copied
         return copied
 
-    def _copied(
-        self, position: int, span: Span, previous: Tokens | None, total: Tokens, last: Tokens
-    ) -> None:
+    def _copied(self, position: int, span: Span, previous: Tokens | None, total: Tokens, last: Tokens) -> None:
         """A copied line is its origin's call; it counts here only when every log that could show it is gone."""
         state = self.state
         pending, state.pending = state.pending, []
@@ -332,20 +322,11 @@ class _Ledger:
         return None
 
     def _recover(
-        self,
-        position: int,
-        span: Span,
-        origin: str,
-        turn: str | None,
-        numbers: Tokens,
-        response: str | None,
-        mark: str,
+        self, position: int, span: Span, origin: str, turn: str | None, numbers: Tokens, response: str | None, mark: str
     ) -> None:
         uid = response_uid(response) if response else count_uid(origin, mark, numbers, numbers)
         call = self._call(uid, position, span, numbers)
-        self._put(
-            msgspec.structs.replace(call, thread_id=origin, turn_key=turn, turn_first=False, recovered=True)
-        )
+        self._put(msgspec.structs.replace(call, thread_id=origin, turn_key=turn, turn_first=False, recovered=True))
 
     def _own(self, uid: int, position: int, span: Span, numbers: Tokens) -> None:
         state = self.state

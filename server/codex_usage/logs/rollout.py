@@ -555,9 +555,7 @@ class _Sequence:
     def __init__(self) -> None:
         self.rows: list[tuple[int, Tokens, Tokens]] = []
 
-    def count(
-        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
-    ) -> None:
+    def count(self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool) -> None:
         self.rows.append((span().ended_ms, total, last))
 
     def __getattr__(self, name: str) -> Callable[..., None]:

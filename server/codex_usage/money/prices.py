@@ -65,13 +65,7 @@ class Prices:
         self.added: dict[Key, list[Rate]] = {}
 
     def cost(
-        self,
-        provider: str,
-        model: str | None,
-        tier: str | None,
-        time_ms: int,
-        tokens: Tokens,
-        one_hour: int = 0,
+        self, provider: str, model: str | None, tier: str | None, time_ms: int, tokens: Tokens, one_hour: int = 0
     ) -> int | None:
         """Nano-dollars of one call, or None when no price is known (never zero)."""
         rate = self.rate(provider, model, tier, time_ms)

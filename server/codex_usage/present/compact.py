@@ -76,20 +76,14 @@ def _summary(answer: Summary, full: bool) -> dict[str, Any]:
 
 
 def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
-    shown = (
-        label[-8:] if word == "thread" and not full else label for word, label in zip(by, labels, strict=True)
-    )
+    shown = (label[-8:] if word == "thread" and not full else label for word, label in zip(by, labels, strict=True))
     return " / ".join(_clip(label, full) or "" for label in shown)
 
 
 def _threads(answer: Threads, full: bool) -> dict[str, Any]:
     columns = list(_SUM_COLUMNS) if full else list(_THREAD_CONCISE)
     extra = ["role", "branch", "parent", "first_call"] if full else []
-    shown: dict[str, Any] = {
-        "period": _period(answer.period),
-        "total": _total(answer.total),
-        "order": answer.order,
-    }
+    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
     shown["columns"] = ["thread", "name", "project", "models", "last_call", *extra, *columns, "share"]
     shown["rows"] = [_thread_row(row, columns, full) for row in answer.rows]
     if answer.rest_threads:
@@ -148,11 +142,7 @@ _CALL_CONCISE = (
 
 def _calls(answer: Calls, full: bool) -> dict[str, Any]:
     names = list(_CALL_COLUMNS) if full else list(_CALL_CONCISE)
-    shown: dict[str, Any] = {
-        "period": _period(answer.period),
-        "total": _total(answer.total),
-        "order": answer.order,
-    }
+    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
     shown["columns"] = names
     rows = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.rows]
     if not full:
@@ -182,9 +172,7 @@ def _session(answer: Session, full: bool) -> dict[str, Any]:
         "to": thread.last_call[:16],
         "total": _total(thread.sums),
         "with_children_usd": _money(answer.with_children_usd) if answer.children else None,
-        "models": {
-            _clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]
-        },
+        "models": {_clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]},
         "turns": answer.turn_outcomes,
         "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
     }
@@ -194,9 +182,7 @@ def _session(answer: Session, full: bool) -> dict[str, Any]:
         shown["costliest_children"] = [
             [c.thread_id[-8:], c.role, c.calls, _money(c.cost_usd)] for c in answer.children[:most]
         ]
-    names = (
-        list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
-    )
+    names = list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
     shown["columns"] = names
     shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
     return _close({k: v for k, v in shown.items() if v is not None}, answer.coverage, answer.data_quality, "")

@@ -66,16 +66,9 @@ def show_summary(out: Console, answer: Summary) -> None:
     if answer.total.calls:
         out.print(_tokens_line(answer.total), style="dim")
         _table(
-            out,
-            [_Column(" / ".join(answer.by), text=True), *_SUMS],
-            _summary_rows(answer),
-            dim_last=bool(answer.rest),
+            out, [_Column(" / ".join(answer.by), text=True), *_SUMS], _summary_rows(answer), dim_last=bool(answer.rest)
         )
-        shown = [
-            f"{m} as {p}"
-            for m, p in answer.price_matches.items()
-            if any(m in row.labels for row in answer.rows)
-        ]
+        shown = [f"{m} as {p}" for m, p in answer.price_matches.items() if any(m in row.labels for row in answer.rows)]
         if shown:
             out.print(f"Priced by name: {_plain(', '.join(shown))}.", style="dim")
         if answer.unpriced_models:
@@ -123,10 +116,7 @@ def show_calls(out: Console, answer: Calls) -> None:
     out.print(_headline(answer.period, answer.total, None))
     _table(out, _CALLS, _call_rows(answer.rows, answer.period.zone))
     if answer.rest_calls:
-        out.print(
-            f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.",
-            style="dim",
-        )
+        out.print(f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.", style="dim")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
@@ -153,9 +143,7 @@ def show_session(out: Console, answer: Session) -> None:
     out.print(f"{thread.thread_id}  {thread.role} in {_plain(thread.project or '(no project)')}", style="dim")
     children = ""
     if answer.children:
-        children = (
-            f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
-        )
+        children = f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
     work = f"{many(thread.sums.calls, 'call')}, {many(thread.sums.turns, 'turn')}"
     out.print(f"{_least(thread.sums, 'at least ')}{money(thread.sums.cost_usd)} in {work}{children}")
     first, last = (_clock(time, answer.zone, 16) for time in (thread.first_call, thread.last_call))
@@ -166,17 +154,12 @@ def show_session(out: Console, answer: Session) -> None:
         p95 = answer.turn_ms_p95 or 0
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
     models = [(row.labels[0], f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
-    caused = [
-        (f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd)
-        for child in answer.children
-    ]
+    caused = [(f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd) for child in answer.children]
     for label, rows in (("model", models), ("caused thread", caused)):
         places = _places(cost for _, _, cost in rows)
         columns = [_Column(label, text=True), _Column("calls"), _Column("cost")]
         _table(out, columns, [(name, calls, money(cost, places)) for name, calls, cost in rows])
-    columns = [
-        column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS
-    ]
+    columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
     _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
     _footer(out, thread.sums, answer.coverage, answer.data_quality)
 
@@ -218,9 +201,7 @@ def _headline(period: PeriodInfo, total: Sums, previous: Change | None) -> Text:
 
 def _tokens_line(total: Sums) -> str:
     cached = "" if total.cache_ratio is None else f" ({total.cache_ratio:.0%} cached)"
-    reasoning = (
-        f" ({count(total.reasoning_output_tokens)} reasoning)" if total.reasoning_output_tokens else ""
-    )
+    reasoning = f" ({count(total.reasoning_output_tokens)} reasoning)" if total.reasoning_output_tokens else ""
     return f"{count(total.input_tokens)} tokens in{cached}, {count(total.output_tokens)} out{reasoning}"
 
 
@@ -231,19 +212,12 @@ def _cells(sums: Sums, cost: str, share: float | None) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _table(
-    out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str]], dim_last: bool = False
-) -> None:
+def _table(out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str]], dim_last: bool = False) -> None:
     """A table of what fits: columns without any content are left out, as are those there is no room for."""
     cells = [[_plain(cell) for cell in row] for row in rows]
-    whole = [
-        max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)
-    ]
+    whole = [max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
     kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
-    least = [
-        min(width, _LEAST_NAME) if column.text else width
-        for width, column in zip(whole, columns, strict=True)
-    ]
+    least = [min(width, _LEAST_NAME) if column.text else width for width, column in zip(whole, columns, strict=True)]
     while kept and sum(least[at] + 2 for at in kept) - 2 > out.width:
         lesser = max(kept, key=lambda at: columns[at].rank)
         if not columns[lesser].rank:
@@ -260,9 +234,7 @@ def _table(
     )  # fmt: skip
     for at in kept:
         justify: JustifyMethod = "left" if at == 0 or columns[at].text else "right"
-        table.add_column(
-            columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", width=whole[at]
-        )
+        table.add_column(columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", width=whole[at])
     for number, row in enumerate(cells, 1):
         table.add_row(*(row[at] for at in kept), style="dim" if dim_last and number == len(cells) else None)
     if kept:
@@ -285,9 +257,7 @@ def _footer(out: Console, total: Sums, coverage: Coverage, quality: str) -> None
     if total.calls:
         out.print(f"API-equivalent cost. {quality}.", style="dim")
     elif quality == "no logs found":
-        out.print(
-            "No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo"
-        )
+        out.print("No logs found. Run Codex once, name its folder with --codex-home, or try: codex-usage demo")
     else:
         elsewhere = "" if "no usage recorded" in quality else " Try --period all."
         out.print(f"No such calls in this period ({quality}).{elsewhere}")

@@ -20,17 +20,13 @@ _LOCK_SECONDS = 2.0
 _completing = threading.Lock()
 
 
-def answer(
-    name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None
-) -> str:
+def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None) -> str:
     """The text of a tool's result. Raises UsageError."""
     asked = _Arguments(name, arguments, current)
     places = find_places(env=env)
     if not places.found:
         looked = ", ".join(str(home) for home in places.homes)
-        raise NoHome(
-            f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server."
-        )
+        raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
     with open_index(places.index) as index:
         period = _period(answers.make_context(index), asked)
         refreshed = _refresh(index, places, period.start_ms)
@@ -96,9 +92,7 @@ class _Arguments:
         if thread != "current":
             return thread
         if self._current is None:
-            raise BadInput(
-                "This client does not tell which thread is asking; give a thread id from usage_threads."
-            )
+            raise BadInput("This client does not tell which thread is asking; give a thread id from usage_threads.")
         return self._current
 
     def filters(self) -> Filters:
@@ -141,14 +135,10 @@ def _page(context: Context, asked: _Arguments, ask: Callable[..., answers.Thread
     """A page of rows, from the cursor on."""
     period, filters, order = _period(context, asked), asked.filters(), asked.text("order") or "cost"
     offset = asked.number("cursor", 0, 10**9)
-    return _within(
-        asked, lambda limit: ask(context, period, order=order, filters=filters, limit=limit, offset=offset)
-    )
+    return _within(asked, lambda limit: ask(context, period, order=order, filters=filters, limit=limit, offset=offset))
 
 
-def _within(
-    asked: _Arguments, ask: Callable[[int], answers.Summary | answers.Threads | answers.Calls]
-) -> str:
+def _within(asked: _Arguments, ask: Callable[[int], answers.Summary | answers.Threads | answers.Calls]) -> str:
     """As many rows as were asked for and fit into a result."""
     limit = max(1, asked.number("limit", 8, 100))
     while True:

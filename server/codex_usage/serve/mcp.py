@@ -19,25 +19,17 @@ from codex_usage.serve.tools import INSTRUCTIONS, NAME, TOOLS
 _READ_ONLY = types.ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
 
 
-async def _list_tools(
-    _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
-) -> types.ListToolsResult:
+async def _list_tools(_: ServerRequestContext[Any], __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
     tools = [
-        types.Tool(
-            name=tool.name, description=tool.description, input_schema=tool.schema, annotations=_READ_ONLY
-        )
+        types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=_READ_ONLY)
         for tool in TOOLS
     ]
     return types.ListToolsResult(tools=tools)
 
 
-async def _call_tool(
-    context: ServerRequestContext[Any], params: types.CallToolRequestParams
-) -> types.CallToolResult:
+async def _call_tool(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
     if params.name not in {tool.name for tool in TOOLS}:
-        return _result(
-            f"Unknown tool {params.name!r}; the tools are {', '.join(t.name for t in TOOLS)}.", failed=True
-        )
+        return _result(f"Unknown tool {params.name!r}; the tools are {', '.join(t.name for t in TOOLS)}.", failed=True)
     thread = calling_thread(context.meta)
     try:
         return _result(await anyio.to_thread.run_sync(_answer, params.name, params.arguments or {}, thread))
@@ -45,8 +37,7 @@ async def _call_tool(
         return _result(str(error), failed=True)
     except Exception as error:  # the last line of defence: no traceback and no path reaches the model
         return _result(
-            f"codex-usage failed ({type(error).__name__}); run `codex-usage doctor` in a terminal.",
-            failed=True,
+            f"codex-usage failed ({type(error).__name__}); run `codex-usage doctor` in a terminal.", failed=True
         )
 
 
@@ -72,11 +63,7 @@ def calling_thread(meta: Any) -> str | None:
 async def serve() -> None:
     """Serve one client until it hangs up."""
     server: Server[Any] = Server(
-        NAME,
-        version=__version__,
-        instructions=INSTRUCTIONS,
-        on_list_tools=_list_tools,
-        on_call_tool=_call_tool,
+        NAME, version=__version__, instructions=INSTRUCTIONS, on_list_tools=_list_tools, on_call_tool=_call_tool
     )
     async with stdio_server() as (read_stream, write_stream):
         await server.run(read_stream, write_stream, server.create_initialization_options())

@@ -29,19 +29,7 @@ _FILTERS = {
     "effort": {"type": "string"},
     "provider": {"type": "string", "enum": ["codex", "claude"]},
 }
-_GROUPS = [
-    "model",
-    "project",
-    "day",
-    "week",
-    "month",
-    "effort",
-    "tier",
-    "origin",
-    "provider",
-    "role",
-    "thread",
-]
+_GROUPS = ["model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "thread"]
 
 
 @dataclass(frozen=True)
@@ -91,10 +79,7 @@ TOOLS: tuple[Tool, ...] = (
         {
             "period": _PERIOD,
             "thread": _THREAD,
-            "order": {
-                "type": "string",
-                "enum": ["cost", "tokens", "uncached", "output", "recent", "duration"],
-            },
+            "order": {"type": "string", "enum": ["cost", "tokens", "uncached", "output", "recent", "duration"]},
             **_FILTERS,
             "limit": {"type": "integer", "description": "default 8, at most 100"},
             "cursor": {"type": "string"},

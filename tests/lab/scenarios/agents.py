@@ -35,9 +35,7 @@ def subagents(lab: CodexLab) -> None:
         first, second = {"fork_context": True}, {"agent_type": "explorer"}
 
     def wait_or_answer(request: Request) -> Step:
-        answered = {
-            children(done) for done in lab.mock.requests if done.billed and "child answer" in done.answer
-        }
+        answered = {children(done) for done in lab.mock.requests if done.billed and "child answer" in done.answer}
         if answered == {"a", "b"}:
             return Step(text="root finished", delay=0.3)
         ids = list(dict.fromkeys(re.findall(r"agent_id\W+([0-9a-f-]{36})", request.text)))
@@ -76,9 +74,7 @@ def review(lab: CodexLab) -> None:
 def guardian(lab: CodexLab) -> None:
     """A command that asks to leave the sandbox, approved by Codex's own reviewing model."""
     lab.approval, lab.sandbox, lab.top = "on-request", "workspace-write", 'approvals_reviewer = "auto_review"'
-    asking = Step(
-        calls=[shell("touch ../asked", sandbox_permissions="require_escalated", justification="so")]
-    )
+    asking = Step(calls=[shell("touch ../asked", sandbox_permissions="require_escalated", justification="so")])
     verdict = {"risk_level": "low", "user_authorization": "high", "outcome": "allow", "rationale": "fine"}
     lab.mock.script = Routes(turn=[asking, *says("done")], guardian=[Step(text=json.dumps(verdict))] * 3)
     lab.exec("go", "-c", 'approval_policy="on-request"')

@@ -51,9 +51,7 @@ def shapes(lab: CodexLab) -> None:
 def misc(lab: CodexLab) -> None:
     """App server: priority tier, another model and effort for a turn, a message steered into a turn."""
     slow = Step(calls=[shell("sleep 2")])
-    lab.mock.script = Routes(
-        turn=[*says("one", "two"), slow, *says("steered", "four")], compaction=says("SUMMARY")
-    )
+    lab.mock.script = Routes(turn=[*says("one", "two"), slow, *says("steered", "four")], compaction=says("SUMMARY"))
     with lab.app_server("codex_desktop") as app:
         thread = app.start(cwd=str(lab.work), serviceTier="priority")
         app.turn(thread, "first")
@@ -83,10 +81,7 @@ def errors(lab: CodexLab) -> None:
 def errors_fatal(lab: CodexLab) -> None:
     """Turns that end in a usage limit, HTTP 500, a full context and a cut answer; then one that works."""
     spent = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro"}
-    full = {
-        "code": "context_length_exceeded",
-        "message": "Your input exceeds the context window of this model.",
-    }
+    full = {"code": "context_length_exceeded", "message": "Your input exceeds the context window of this model."}
     failing = {
         "limit": Step(status=429, error=spent),
         "broken": Step(status=500),
@@ -101,9 +96,7 @@ def errors_fatal(lab: CodexLab) -> None:
         return last if f"please-{last}" in request.text else "turn"
 
     routes = {name: [step] * 12 for name, step in failing.items()}
-    lab.mock.script = Routes(
-        key, turn=says("first"), fine=says("fine again"), compaction=says("SUMMARY"), **routes
-    )
+    lab.mock.script = Routes(key, turn=says("first"), fine=says("fine again"), compaction=says("SUMMARY"), **routes)
     thread = lab.exec("begin").thread_id
     for word in (*failing, "fine"):
         lab.resume(thread, f"please-{word}")
@@ -127,9 +120,7 @@ def running(params: Json) -> bool:
     return bool(params["item"]["type"] == "commandExecution")
 
 
-def interrupt(
-    app: AppServer, thread: str, text: str, note: str, where: Callable[[Json], bool] = bool
-) -> None:
+def interrupt(app: AppServer, thread: str, text: str, note: str, where: Callable[[Json], bool] = bool) -> None:
     """Begin a turn and interrupt it once notification `note` has come."""
     since = len(app.notes)
     turn = app.begin(thread, text)

@@ -13,9 +13,7 @@ from tests.lab.scenarios.common import READ, models, says, scenario
 @scenario(0, 36)
 def resume(lab: CodexLab) -> None:
     """exec, then two resumes, the second with another model and effort."""
-    lab.mock.script = Routes(
-        turn=[READ, *says("one", "two"), READ, *says("three")], compaction=says("SUMMARY")
-    )
+    lab.mock.script = Routes(turn=[READ, *says("one", "two"), READ, *says("three")], compaction=says("SUMMARY"))
     lab.exec("first")
     thread = lab.thread_ids()[0]
     lab.resume(thread, "second")
@@ -74,9 +72,7 @@ def compact_auto(lab: CodexLab) -> None:
         Step(text=s.text, calls=s.calls, usage=Usage(n, n // 3, n // 9, 100 + n % 97, n % 31))
         for s, n in zip(steps, sizes, strict=True)
     ]
-    summaries = [
-        Step(text=f"SUMMARY {n}", usage=Usage(9550 + n, 770 + n, 0, 440 + n, 40 + n)) for n in range(6)
-    ]
+    summaries = [Step(text=f"SUMMARY {n}", usage=Usage(9550 + n, 770 + n, 0, 440 + n, 40 + n)) for n in range(6)]
     lab.mock.script = Routes(turn=turns, compaction=summaries)
     lab.exec("first")
     for prompt in ("second", "third"):
