@@ -61,7 +61,8 @@ def test_calls_without_a_price_cost_nothing_known_and_are_named(tmp_path: Path) 
     assert (asked.total.cost_usd, asked.total.unpriced_calls, asked.total.at_least) == (None, 1, False)
     assert asked.rows[0].sums.cost_usd is None
     assert asked.rows[0].share == 1.0  # of tokens
-    assert asked.unpriced_models == ["nobody-knows"]
+    assert [(note.model, note.confidence) for note in asked.prices] == [("nobody-knows", "unpriced")]
+    assert asked.data_quality.endswith("; 1 call unpriced (no price is known for nobody-knows)")
 
 
 def test_a_sum_over_partly_unpriced_calls_is_at_least(tmp_path: Path) -> None:
@@ -85,8 +86,8 @@ def test_a_call_without_a_price_stands_after_all_priced_ones(tmp_path: Path) -> 
 
 def test_a_price_taken_from_another_name_is_told(tmp_path: Path) -> None:
     asked = summary_of(tmp_path, [Spent(model="gpt-5.1-codex-mini"), Spent(model="gpt-5-codex")])
-    assert asked.price_matches["gpt-5-codex"] == "gpt-5"
-    assert "gpt-5.5" not in asked.price_matches
+    (note,) = asked.prices
+    assert (note.model, note.priced_as, note.confidence) == ("gpt-5-codex", "gpt-5", "exact")
 
 
 # -- groups and filters -----------------------------------------------------------------------------------------

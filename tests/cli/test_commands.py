@@ -162,13 +162,15 @@ def test_a_summary_reads_as_a_person_would_say_it(shell: Shell) -> None:
     shown = shell.told("summary", "--period", "today").splitlines()
     assert re.fullmatch(r"today, \d{4}-\d\d-\d\d \(UTC\): at least \$[\d.]+ in 4 calls, 2 threads", shown[0])
     assert shown[1] == "920.1k tokens in (33% cached), 5,320 out"
-    assert shown[2].split() == ["model", "cost", "share", "calls", "threads", "input", "cached", "output"]
+    assert shown[2].split() == ["model", "cost", "credits", "share", "calls", "threads", "input", "cached", "output"]
     assert [line.split()[0] for line in shown[3:6]] == ["gpt-5.5", "gpt-5-codex", "nobody-knows"]
     assert "—" in shown[5]
     assert len({line.index("%") for line in shown[3:5]}) == 1  # columns stand under each other
     assert shown[6] == "Priced by name: gpt-5-codex as gpt-5."
-    assert shown[7] == "No price known for nobody-knows: their calls are not in the cost."
-    assert shown[8] == "API-equivalent cost. 2 logs read, 4 calls counted."
+    assert shown[7].startswith("No price known for nobody-knows: not in the cost.")
+    assert shown[8] == (
+        "API-equivalent cost. 2 logs read, 4 calls counted; 2 calls unpriced (no price is known for nobody-knows)."
+    )
     assert "$0.00" not in "\n".join(shown)
 
 

@@ -41,6 +41,11 @@ def test_cache_writes_for_an_hour_are_kept_apart(tmp_path: Path) -> None:
     assert (call.tokens.cache_write, call.cache_write_1h) == (90, 70)
 
 
+def test_fast_mode_is_a_tier_of_its_own(tmp_path: Path) -> None:
+    log = Transcript().prompt().answer("msg_1", input=10, output=4).answer("msg_2", speed="fast", input=10, output=4)
+    assert [call.service_tier for call in calls_of(tmp_path, log)] == ["standard", "fast"]
+
+
 def test_a_forked_session_copies_its_parents_rows_and_counts_only_its_own(tmp_path: Path) -> None:
     parent = Transcript().prompt().answer("msg_1", input=10, output=4)
     child = Transcript(session="22222222-2222-4222-8222-222222222222")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_usage.model import Tokens
 from codex_usage.money import Prices, price_source
 
+PRICES = Prices()
 NOW = 1_795_291_200_000  # 2026-11-21
 
 
@@ -25,7 +28,7 @@ def dollars(
     model: str, tokens: Tokens, *, provider: str = "codex", tier: str | None = None, at: int = NOW, one_hour: int = 0
 ) -> Decimal | None:
     """What a call costs, in dollars."""
-    cost = Prices().cost(provider, model, tier, at, tokens, one_hour)
+    cost = PRICES.rate(provider, model, tier, at).cost(tokens, one_hour)
     return None if cost is None else Decimal(cost) / 10**9
 
 
@@ -70,6 +73,10 @@ def test_service_tiers_have_their_own_prices(tier: str | None, cost: str) -> Non
 def test_a_tier_counts_from_the_day_on_which_it_was_priced() -> None:
     tokens = Tokens(input=200_000)
     before, after = day_ms("2026-10-12") - 1, day_ms("2026-10-12")
+    assert PRICES.rate("codex", "gpt-5.5", "priority", after).confidence == "exact"
+    estimate = PRICES.rate("codex", "gpt-5.5", "priority", before)
+    assert estimate.confidence == "estimated"
+    assert estimate.reason == "gpt-5.5 priority at the standard price: no other is known for that day"
     assert dollars("gpt-5.5", tokens, tier="priority", at=before) == Decimal("1")
     assert dollars("gpt-5.5", tokens, tier="priority", at=after) == Decimal("2.5")
 
@@ -81,33 +88,26 @@ def test_a_price_that_changed_is_that_of_the_calls_day(at: int, cost: str) -> No
 
 @pytest.mark.parametrize("model", ["nonesuch", "", None, "gpt-5.5\x00"])
 def test_a_model_without_a_price_costs_nothing_known(model: str | None) -> None:
-    assert Prices().cost("codex", model, None, NOW, Tokens(input=1000)) is None
+    rate = PRICES.rate("codex", model, None, NOW)
+    assert (rate.confidence, rate.cost(Tokens(input=1000))) == ("unpriced", None)
+    assert rate.reason
 
 
 def test_the_price_of_a_variant_is_that_of_its_family_and_says_so() -> None:
-    rate = Prices().rate("codex", "gpt-5.2-codex", None, NOW)
-    assert rate is not None
-    assert rate.matched == "gpt-5.2"
+    rate = PRICES.rate("codex", "gpt-5.2-codex", None, NOW)
+    assert (rate.matched, rate.confidence, rate.reason) == ("gpt-5.2", "exact", None)
+    assert rate.source.startswith("genai-prices")
 
 
 def test_a_million_calls_add_up_without_drift() -> None:
     # 7 x 5 + 3 x 0.5 + 11 x 30 = 366.5 millionths of a dollar a call
-    prices = Prices()
     tokens = Tokens(input=10, cached=3, output=11)
-    total = sum(prices.cost("codex", "gpt-5.5", None, NOW + call, tokens) or 0 for call in range(1_000_000))
-    assert total == 366_500_000_000
-
-
-def test_rates_that_were_stored_need_no_look_up() -> None:
-    first = Prices()
-    cost = first.cost("codex", "gpt-5.5", None, NOW, Tokens(input=10))
-    second = Prices(first.added)
-    assert second.cost("codex", "gpt-5.5", None, NOW, Tokens(input=10)) == cost
-    assert second.added == {}
+    rate = PRICES.rate("codex", "gpt-5.5", None, NOW)
+    assert sum(rate.cost(tokens) or 0 for _ in range(1_000_000)) == 366_500_000_000
 
 
 def test_the_source_of_the_prices_has_a_name() -> None:
-    assert price_source().startswith("genai-prices:")
+    assert "genai-prices:" in price_source()
 
 
 MODELS = {
@@ -154,3 +154,105 @@ def test_every_price_is_that_of_genai_prices(
     assert dollars(name, tokens, provider=provider, tier=tier, at=at) == pytest.approx(
         theirs.total_price, abs=Decimal("1e-9")
     )
+
+
+# -- every model, tier and day -----------------------------------------------------------------------------
+
+SIZES = [
+    Tokens(input=1000, cached=300, cache_write=200, output=77),
+    Tokens(input=200_000, cached=150_000, output=3000),
+    Tokens(input=272_000, cached=272_000, output=1),
+    Tokens(input=272_001, cached=1, cache_write=272_000, output=128_000),
+    Tokens(input=999_999, output=9),
+]
+
+
+def models(provider: str) -> list[Any]:
+    """Every model of the price data that has prices for text."""
+    found = next(each for each in get_snapshot().providers if each.id == provider).models
+    named = [model for model in found if model.is_match(model.id)]
+    return [model for model in named if model.get_prices(datetime.now(UTC)).input_mtok is not None]
+
+
+def days_of(model: Any) -> list[datetime]:
+    """The days around each start of a price, and one long before and after."""
+    conditions = [*(model.price_variants or ()), *(model.prices if isinstance(model.prices, list) else ())]
+    starts = [each.constraint.start_date for each in conditions if hasattr(each.constraint, "start_date")]
+    days = {date(2024, 1, 1), date(2026, 11, 21), *starts, *(start - timedelta(days=1) for start in starts)}
+    return [datetime.combine(day, time(18, 30), UTC) for day in sorted(days)]
+
+
+def worked_out(model: Any, tier: str | None, moment: datetime, tokens: Tokens) -> Decimal:
+    """Dollars by the plain rules: the last price that has begun, a tier's own over it, the long context's over that."""
+    prices = model.prices
+    if isinstance(prices, list):
+        begun = [each for each in prices if each.constraint is None or moment.date() >= each.constraint.start_date]
+        prices = (begun or prices)[-1 if begun else 0].prices
+    asked = {name: getattr(prices, f"{name}_mtok") for name in ("input", "cache_read", "cache_write", "output")}
+    for variant in reversed(model.price_variants or ()):
+        started = variant.constraint is None or moment.date() >= variant.constraint.start_date
+        if tier and started and all(value == tier for value in variant.when.values()):
+            own = {name: getattr(variant.prices, f"{name}_mtok") for name in asked}
+            asked |= {name: price for name, price in own.items() if price is not None}
+
+    def price(name: str) -> Decimal | None:
+        found = asked[name]
+        if found is None or isinstance(found, Decimal):
+            return found
+        reached = [step.price for step in found.tiers if tokens.input > step.start]
+        return reached[-1] if reached else found.base
+
+    base = price("input") or Decimal(0)
+    cached, written = (base if (found := price(name)) is None else found for name in ("cache_read", "cache_write"))
+    plain = tokens.input - tokens.cached - tokens.cache_write
+    output = price("output") or Decimal(0)
+    return (plain * base + tokens.cached * cached + tokens.cache_write * written + tokens.output * output) / 10**6
+
+
+@pytest.mark.parametrize("tier", [None, "priority", "fast", "flex", "batch"])
+@pytest.mark.parametrize(("provider", "name"), [("codex", "openai"), ("claude", "anthropic")])
+def test_every_model_of_the_price_data_costs_what_its_prices_say(provider: str, name: str, tier: str | None) -> None:
+    compared = 0
+    for model in models(name):
+        if model.get_prices(datetime.now(UTC)).output_mtok is None:
+            assert PRICES.rate(provider, model.id, tier, NOW).confidence == "unpriced"
+            continue
+        for moment in days_of(model):
+            at = int(moment.timestamp() * 1000)
+            rate = PRICES.rate(provider, model.id, tier, at)
+            for tokens in SIZES:
+                wanted = worked_out(
+                    model, "priority" if tier == "fast" and provider == "codex" else tier, moment, tokens
+                )
+                assert abs(Decimal(rate.cost(tokens) or 0) / 10**9 - wanted) <= Decimal("5e-10"), (model.id, moment)
+                compared += 1
+    assert compared > 100
+
+
+def test_a_million_calls_of_all_kinds_add_up_to_the_cent() -> None:
+    kinds = [
+        (model, tier, moment)
+        for model in models("openai")
+        if model.get_prices(datetime.now(UTC)).output_mtok is not None
+        for tier in (None, "priority")
+        for moment in days_of(model)
+    ]
+    total, wanted, calls = 0, Decimal(0), 0
+    for number, (model, tier, moment) in enumerate(kinds):
+        rate = PRICES.rate("codex", model.id, tier, int(moment.timestamp() * 1000))
+        times = 1_000_000 // len(kinds) + 1
+        tokens = Tokens(input=1237 + 311 * number, cached=617 + 97 * number, output=41 + number)
+        total += sum(rate.cost(tokens) or 0 for _ in range(times))
+        wanted += worked_out(model, tier, moment, tokens) * times
+        calls += times
+    assert calls >= 1_000_000
+    assert abs(Decimal(total) / 10**9 - wanted) < Decimal("0.01")
+
+
+def test_what_a_long_context_and_a_tier_add_is_told_apart() -> None:
+    # 300,000 in: 10 instead of 5 a million; priority: 12.5 whatever the size
+    tokens = Tokens(input=300_000)
+    assert PRICES.rate("codex", "gpt-5.5", None, NOW).added(tokens) == (1_500_000_000, 0)
+    assert PRICES.rate("codex", "gpt-5.5", "priority", NOW).added(tokens) == (1_500_000_000, 750_000_000)
+    assert PRICES.rate("codex", "gpt-5.5", "priority", NOW).added(Tokens(input=100_000)) == (0, 750_000_000)
+    assert PRICES.rate("codex", "gpt-5.5", None, NOW).added(Tokens(input=100_000)) == (0, 0)

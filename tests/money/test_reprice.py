@@ -17,7 +17,7 @@ def test_a_change_of_the_price_source_reprices_every_call(tmp_path: Path) -> Non
     before = snapshot_of(places)
     with open_index(places.index) as index, index.write() as sql:
         sql.execute("UPDATE calls SET cost = 1")
-        sql.execute("UPDATE rates SET rates = x'90'")
+        sql.execute("UPDATE rates SET confidence = 'unpriced'")
     refreshed(places)
     assert snapshot_of(places) != before, "nothing told that the prices changed"
     with open_index(places.index) as index, index.write():
@@ -32,4 +32,4 @@ def test_an_unpriced_call_is_counted_and_never_costs_zero(tmp_path: Path) -> Non
     with open_index(places.index) as index:
         refresh(index, places)
         assert index.sql.execute("SELECT cost FROM calls").fetchall() == [(None,)]
-        assert index.sql.execute("SELECT calls, priced, cost FROM days").fetchall() == [(1, 0, 0)]
+        assert index.sql.execute("SELECT calls, cost, credits FROM days").fetchall() == [(1, 0, 0)]

@@ -13,10 +13,13 @@ from codex_usage.index import Index, Refreshed, open_index, refresh
 LIMITS = importlib.import_module("codex_usage.index.refresh")
 
 #: Columns that differ between two indexes of the same logs, or only say how an index came to be.
-_OWN = {"id", "file_id", "model_id", "effort_id", "tier_id", "project_id", "cwd_id", "inode", "mtime_ns", "state"}
+_OWN = {"id", "inode", "mtime_ns", "state"} | {
+    f"{name}_id" for name in ("file", "model", "effort", "tier", "project", "cwd", "rate")
+}
 _THREAD = "(SELECT uuid FROM threads t WHERE t.id = {0}.thread_id)"
 _FILE = "(SELECT name FROM files f WHERE f.id = {0}.file_id)"
 _NAME = "(SELECT text FROM names n WHERE n.id = {0}.{1}_id)"
+_RATE = "(SELECT rate FROM rates r WHERE r.id = {0}.rate_id)"
 _PROJECT = "(SELECT key FROM projects p WHERE p.id = {0}.project_id)"
 
 Snapshot = dict[str, list[tuple[Any, ...]]]
@@ -56,6 +59,7 @@ def snapshot(index: Index) -> Snapshot:
         "thread_id": _THREAD,
         "file_id": _FILE,
         "project_id": _PROJECT,
+        "rate_id": _RATE,
         **{f"{name}_id": _NAME.replace("{1}", name) for name in ("model", "effort", "tier", "cwd")},
     }
     tables = ("calls", "turns", "windows", "reviews", "threads", "thread_days", "days", "files")

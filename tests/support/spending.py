@@ -40,6 +40,7 @@ class Spent:
     output: int = 10
     reasoning: int = 0
     tier: str | None = None
+    limits: dict[str, Any] | None = None
 
     @property
     def ms(self) -> int:
@@ -62,6 +63,7 @@ def home(folder: Path, spent: Iterable[Spent]) -> Places:
                 thread=thread_id(call.thread), now=call.ms, cwd=f"/home/dev/{call.folder}", limits={}
             )
         log.now = max(call.ms, log.now)
+        log.limits = call.limits or {}
         log.turn(model=call.model, effort=call.effort)
         log.call(took=0, input=call.input, cached=call.cached, output=call.output, reasoning=call.reasoning).end()
     (folder / "home" / "sessions").mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,14 @@ class Transcript:
         return self.row("user", message={"role": "user", "content": content})
 
     def answer(
-        self, message: str, *, took: int = 1000, blocks: int = 1, billed_in: str | None = None, **numbers: int
+        self,
+        message: str,
+        *,
+        took: int = 1000,
+        blocks: int = 1,
+        billed_in: str | None = None,
+        speed: str = "standard",
+        **numbers: int,
     ) -> Self:
         """One response, a row for each content block; all but the last hold the first output count."""
         self.now += took
@@ -47,7 +54,7 @@ class Transcript:
         usage = {"input_tokens": numbers.get("input", 0), "output_tokens": numbers.get("output", 0)}
         usage["cache_read_input_tokens"] = numbers.get("cached", 0)
         usage["cache_creation_input_tokens"] = numbers.get("cache_write", 0)
-        body: dict[str, Any] = usage | {"service_tier": "standard"}
+        body: dict[str, Any] = usage | {"service_tier": "standard", "speed": speed}
         body["cache_creation"] = {"ephemeral_1h_input_tokens": one_hour}
         for block in range(blocks):
             shown = body if block == blocks - 1 else body | {"output_tokens": 1}

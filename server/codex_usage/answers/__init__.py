@@ -1,8 +1,10 @@
 """Every figure shown anywhere is worked out here: a question in, a pydantic result out, the same for all surfaces."""
 
+from codex_usage.answers.allowance import allowance
 from codex_usage.answers.calls import EXPORT_COLUMNS, calls, export_rows
 from codex_usage.answers.context import Context, make_context
 from codex_usage.answers.periods import Period, parse_period
+from codex_usage.answers.pricing import pinned_prices, pricing_coverage
 from codex_usage.answers.results import (
     CallLine,
     Calls,
@@ -36,10 +38,13 @@ __all__ = [
     "Sums",
     "ThreadLine",
     "Threads",
+    "allowance",
     "calls",
     "export_rows",
     "make_context",
     "parse_period",
+    "pinned_prices",
+    "pricing_coverage",
     "session",
     "status",
     "summary",

@@ -41,7 +41,7 @@ def calls(
             rows=call_rows(context, rows),
             rest_calls=rest,
             coverage=context.coverage(),
-            data_quality=context.quality(),
+            data_quality=context.quality(scope, filters, total),
             next=f"usage_summary with thread={rows[0].thread[-8:]} by=day" if rows else "usage_calls with period=all",
             cursor=str(offset + limit) if rest else None,
         )
@@ -49,7 +49,8 @@ def calls(
 
 def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
     """Rows of calls as they are told, each with the allowance snapshot that came with it."""
-    return [CallLine(**_fields(row), rate_limits=_limits(context, row.uid)) for row in rows]
+    rates = queries.rates(context.index)
+    return [CallLine(**_fields(row, rates), rate_limits=_limits(context, row.uid)) for row in rows]
 
 
 def _limits(context: Context, uid: int) -> list[RateLimit]:
@@ -70,8 +71,9 @@ def export_rows(
 
 def _export(context: Context, scope: Scope, filters: Filters) -> Generator[dict[str, Any], None, None]:
     with context.index.snapshot():
+        rates = queries.rates(context.index)
         for row in queries.each_call(context.index, scope, filters):
-            yield _fields(row)
+            yield _fields(row, rates)
 
 
 def call_id(uid: int) -> str:
@@ -79,8 +81,8 @@ def call_id(uid: int) -> str:
     return f"{uid:016x}"
 
 
-def _fields(row: CallRow) -> dict[str, Any]:
-    origin = ORIGINS[row.origin]
+def _fields(row: CallRow, rates: dict[int, queries.StoredRate]) -> dict[str, Any]:
+    origin, rate = ORIGINS[row.origin], rates[row.rate].rate
     return {
         "call_id": call_id(row.uid),
         "timestamp": iso(row.time_ms),
@@ -112,4 +114,9 @@ def _fields(row: CallRow) -> dict[str, Any]:
         "compaction": bool(row.compaction),
         "recovered": bool(row.recovered),
         "cost_usd": usd(row.cost),
+        "cost_confidence": rate.confidence,
+        "cost_reason": rate.reason,
+        "credits": usd(row.credits),
+        "credit_confidence": rate.credit_confidence,
+        "credit_reason": rate.credit_reason,
     }

@@ -6,15 +6,19 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
+from functools import lru_cache
 
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import Coverage, PeriodInfo, Sums
-from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, ThreadRow, coverage, queries
+from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, coverage, queries
 from codex_usage.index.zones import zone_of
 from codex_usage.model import BadInput
 from codex_usage.model.words import many
+from codex_usage.money.config import CONFIG_FILES, config_mark, load_budgets, load_pricing, load_rate_card
+from codex_usage.money.reading import load_allowance
 
 _PROVIDERS = ("codex", "claude")
+_CONFIDENCES = ("exact", "estimated", "unpriced")
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ class Context:
             newest_call=iso(queries.newest_call(self.index)),
         )
 
-    def quality(self) -> str:
-        """One line on what was read and what could not be."""
+    def quality(self, scope: Scope | None = None, filters: Filters | None = None, total: GroupRow | None = None) -> str:
+        """One line on what was read and what could not be, and, with the calls of an answer, on what is estimated
+        or unpriced of their money."""
         found = queries.quality(self.index)
         if not found.files and not found.problems:
             return "no logs read yet" if self.refreshed.busy or self.refreshed.files else "no logs found"
@@ -77,7 +82,9 @@ class Context:
             parts.append(f"{many(len(found.problems), 'file')} could not be read")
         if not found.calls:
             parts.append("no usage recorded (Codex logs token usage since 0.34)")
-        return "; ".join(parts)
+        if scope is not None and total is not None and (total.estimated or total.priced < total.calls):
+            parts += _not_exact(self.index, scope, filters or Filters())
+        return "; ".join(part.rstrip(".") for part in parts + money_problems())
 
 
 def make_context(
@@ -97,17 +104,51 @@ def iso(time_ms: int | None) -> str | None:
 
 
 def usd(nano: int | None) -> float | None:
-    """Integer nano-dollars as dollars, rounded to a ten-thousandth of a cent."""
+    """Integer nano-dollars as dollars (or nano-credits as credits), to a ten-thousandth of a cent."""
     return None if nano is None else round(nano / 1e9, 6)
 
 
-def sums(row: GroupRow | ThreadRow, threads: int | None = None) -> Sums:
+def _not_exact(index: Index, scope: Scope, filters: Filters) -> list[str]:
+    """What is estimated, and what has no price, the dearest first."""
+    known = queries.rates(index)
+    rows = queries.groups(index, ("rate",), scope, filters)
+    rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
+    parts = []
+    for word in ("estimated", "unpriced"):
+        some = [row for row in rows if known[row.key[0]].rate.confidence == word]
+        if some:
+            told = list(dict.fromkeys(_short(known[row.key[0]].rate.reason or "") for row in some))
+            more = f" and {len(told) - 2} more" if len(told) > 2 else ""
+            worth = f", ${usd(sum(row.cost for row in some)):,.2f}" if word == "estimated" else ""
+            count = many(sum(row.calls for row in some), "call")
+            parts.append(f"{count} {word}{worth} ({'; '.join(told[:2])}{more})")
+    return parts
+
+
+def _short(text: str) -> str:
+    """The fact of a reason, without its ground; the name in it is from a log and may be long."""
+    text = text.rpartition(": ")[0] or text
+    return text if len(text) <= 160 else f"{text[:120]}…{text[-39:]}"
+
+
+def money_problems() -> list[str]:
+    """What is wrong with the user's own files of prices, credits, budgets and allowance, a sentence each."""
+    return list(_money_problems(config_mark(CONFIG_FILES)))
+
+
+@lru_cache(maxsize=1)
+def _money_problems(_mark: str) -> tuple[str, ...]:
+    """Read again only when a file has changed: every answer asks."""
+    return (*load_pricing().problems, *load_rate_card().problems, *load_budgets()[1], *load_allowance()[2])
+
+
+def sums(row: GroupRow, threads: int | None = None) -> Sums:
     """A row of sums as it is told."""
     unpriced = row.calls - row.priced
     return Sums(
         calls=row.calls,
         turns=row.turns,
-        threads=threads if threads is not None else getattr(row, "threads", 1),
+        threads=threads if threads is not None else row.threads,
         input_tokens=row.input,
         cached_input_tokens=row.cached,
         uncached_input_tokens=max(0, row.input - row.cached),
@@ -117,13 +158,26 @@ def sums(row: GroupRow | ThreadRow, threads: int | None = None) -> Sums:
         total_tokens=row.input + row.output,
         cache_ratio=round(row.cached / row.input, 4) if row.input else None,
         cost_usd=usd(row.cost) if row.priced or not row.calls else None,
+        cost_confidence="estimated" if row.estimated else "exact" if row.priced or not row.calls else "unpriced",
         at_least=bool(row.priced and unpriced),
+        estimated_calls=row.estimated,
+        estimated_usd=usd(row.estimated_cost) or 0.0,
         unpriced_calls=unpriced,
+        credits=usd(row.credits) if row.credited else None,
+        credit_confidence=_credit_confidence(row),
+        credits_at_least=bool(row.credited and row.uncredited),
         compactions=row.compactions,
     )
 
 
-def share(part: GroupRow | ThreadRow, total: GroupRow) -> float | None:
+def _credit_confidence(row: GroupRow) -> str | None:
+    """The least sure part of a sum of credits decides; None where credits don't apply at all."""
+    if not row.credited:
+        return "missing" if row.uncredited else None
+    return "inferred" if row.inferred else "override" if row.overridden else "exact"
+
+
+def share(part: GroupRow, total: GroupRow) -> float | None:
     """A part of the total's cost, or of its tokens when nothing is priced."""
     if total.cost:
         return round(part.cost / total.cost, 4)
@@ -137,6 +191,8 @@ def check_filters(index: Index, filters: Filters) -> Filters:
         value = getattr(filters, word)
         if value is not None:
             _check_known(word, value, queries.labels(index, word))
+    if filters.confidence not in (None, *_CONFIDENCES):
+        raise BadInput(f"Unknown confidence {filters.confidence!r}; use {', '.join(_CONFIDENCES)}.")
     if filters.provider not in (None, *_PROVIDERS):
         raise BadInput(f"Unknown provider {filters.provider!r}; use {' or '.join(_PROVIDERS)}.")
     if filters.thread is None:

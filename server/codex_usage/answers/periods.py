@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -105,7 +106,7 @@ def _month_end(first: date) -> date:
     return (first.replace(day=28) + 4 * _DAY).replace(day=1) - _DAY
 
 
-_NAMED = {
+_NAMED: dict[str, Callable[[date], tuple[date, date]]] = {
     "today": lambda day: (day, day),
     "yesterday": lambda day: (day - _DAY, day - _DAY),
     "last_7_days": lambda day: (day - 6 * _DAY, day),
@@ -114,6 +115,8 @@ _NAMED = {
     "last_week": lambda day: (day - (day.weekday() + 7) * _DAY, day - (day.weekday() + 1) * _DAY),
     "this_month": lambda day: (day.replace(day=1), day),
     "last_month": lambda day: ((day.replace(day=1) - _DAY).replace(day=1), day.replace(day=1) - _DAY),
+    "whole_week": lambda day: (day - day.weekday() * _DAY, day + (6 - day.weekday()) * _DAY),
+    "whole_month": lambda day: (day.replace(day=1), _month_end(day.replace(day=1))),
     "this_year": lambda day: (day.replace(month=1, day=1), day),
 }
 

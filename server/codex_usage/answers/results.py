@@ -1,7 +1,9 @@
 """The results of questions, as every surface gets them. Field names are the JSON names of DESIGN's glossary.
 
 Money is USD at API prices, worked out from integers and rounded to a ten-thousandth of a cent for showing;
-None means that no price is known. `at_least` marks a sum over partly unpriced calls.
+None means that no price is known. `at_least` marks a sum over partly unpriced calls. `cost_confidence` is exact,
+estimated or unpriced, `credit_confidence` is exact, inferred, override or missing: of a sum, its least sure part;
+None where credits don't apply (Claude).
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # built when first used: a command needs a few of these, and each takes two milliseconds
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Sums(_Result):
@@ -28,8 +31,14 @@ class Sums(_Result):
     total_tokens: int
     cache_ratio: float | None
     cost_usd: float | None
+    cost_confidence: str
     at_least: bool
+    estimated_calls: int
+    estimated_usd: float
     unpriced_calls: int
+    credits: float | None
+    credit_confidence: str | None
+    credits_at_least: bool
     compactions: int
 
 
@@ -74,8 +83,152 @@ class SummaryRow(_Result):
     share: float | None
 
 
+class PerMillion(_Result):
+    """Prices of a million tokens."""
+
+    input: float
+    cached_input: float
+    cache_write: float | None
+    output: float
+
+
+class PriceNote(_Result):
+    """What some calls were priced by: the model and tier as logged, the name in the price list, the source, the day
+    from which it holds (None: from the first on), and why it is not exact, if so. `usd` and `credit` are rates for
+    a million tokens of a call of common size; `long_context` tells of dearer ones above a number of input tokens."""
+
+    provider: str
+    model: str | None
+    service_tier: str | None
+    priced_as: str | None
+    source: str
+    since: str | None
+    confidence: str
+    reason: str | None
+    usd: PerMillion | None
+    long_context: bool
+    credit_confidence: str | None
+    credit_reason: str | None
+    credit: PerMillion | None
+    calls: int
+    total_tokens: int
+    cost_usd: float | None
+    credits: float | None
+    share: float | None
+
+
+class PricingCoverage(_Result):
+    """Which prices a period's calls rest on. `problems` are those of the user's own files."""
+
+    period: PeriodInfo
+    source: str
+    total: Sums
+    rows: list[PriceNote]
+    problems: list[str]
+    coverage: Coverage
+    data_quality: str
+
+
+class BudgetState(_Result):
+    """A budget and what is spent of it so far, in `unit` (usd or credits), from `since` on; `at_least` when some
+    calls have no price. `percent` of it is spent; `over` when that is more than all."""
+
+    unit: str
+    per: str
+    project: str | None
+    amount: float
+    spent: float
+    remaining: float
+    percent: float
+    over: bool
+    at_least: bool
+    since: str
+    until: str
+
+
+class Outlook(_Result):
+    """When an allowance window runs out if things go on as they did: likely, and the range around it; None is "not
+    before the reset". `chance` (0 to 1) is that of running out before it, `percent_at_reset` the use then (low,
+    likely, high), `pace` 1.0 for a use that ends at 100 % just at the reset. `basis` says what it rests on."""
+
+    likely: str | None
+    earliest: str | None
+    latest: str | None
+    chance: float
+    percent_at_reset: list[float] | None
+    pace: float | None
+    basis: str
+
+
+class PercentWorth(_Result):
+    """What one percent of a window was worth, as observed on this machine: median, and the 10th and 90th percentile.
+    `points` percent points in `windows` windows were seen. Use elsewhere makes it too low."""
+
+    usd: float | None
+    usd_low: float | None
+    usd_high: float | None
+    credits: float | None
+    credits_low: float | None
+    credits_high: float | None
+    points: float
+    windows: int
+
+
+class AllowanceWindow(_Result):
+    """An allowance window as it was last seen, in the logs or in allowance.json (`source`)."""
+
+    limit_id: str | None
+    window: str
+    window_minutes: int
+    used_percent: float
+    remaining_percent: float
+    resets_at: str | None
+    reset_passed: bool
+    observed_at: str
+    source: str
+    plan_type: str | None
+    outlook: Outlook | None
+    one_percent: PercentWorth | None
+
+
+class Impact(_Result):
+    """What some usage took of a window, in percent of it: about, and the range of what one percent was worth."""
+
+    limit_id: str | None
+    window: str
+    percent: float
+    low: float
+    high: float
+
+
+class Week(_Result):
+    """One complete week between two resets (`by` says where these come from: logs, setting or calendar), with the
+    highest used percent that was seen in it."""
+
+    since: str
+    until: str
+    by: str
+    total: Sums
+    used_percent: float | None
+
+
+class Allowance(_Result):
+    """The account's allowance: its windows, what a period or thread took of them, and the last complete weeks."""
+
+    windows: list[AllowanceWindow]
+    credits_balance: str | None
+    about: str
+    total: Sums
+    impact: list[Impact]
+    weeks: list[Week]
+    zone: str
+    coverage: Coverage
+    data_quality: str
+
+
 class Summary(_Result):
-    """What was spent, and on what."""
+    """What was spent, and on what. `prices` are those that are not plainly the model's own; `allowance` stands in
+    answers about all usage."""
 
     period: PeriodInfo
     total: Sums
@@ -84,8 +237,9 @@ class Summary(_Result):
     rows: list[SummaryRow]
     rest_groups: int
     rest: Sums | None
-    price_matches: dict[str, str]
-    unpriced_models: list[str]
+    prices: list[PriceNote]
+    budgets: list[BudgetState]
+    allowance: list[AllowanceWindow]
     coverage: Coverage
     data_quality: str
     next: str
@@ -171,6 +325,11 @@ class CallLine(_Result):
     compaction: bool
     recovered: bool
     cost_usd: float | None
+    cost_confidence: str
+    cost_reason: str | None
+    credits: float | None
+    credit_confidence: str | None
+    credit_reason: str | None
     rate_limits: list[RateLimit] = []
 
 
@@ -215,19 +374,6 @@ class Session(_Result):
     data_quality: str
 
 
-class AllowanceWindow(_Result):
-    """An allowance window as the logs last showed it."""
-
-    limit_id: str | None
-    window: str
-    window_minutes: int
-    used_percent: float
-    resets_at: str | None
-    reset_passed: bool
-    observed_at: str
-    plan_type: str | None
-
-
 class Status(_Result):
     """Where things stand now, in one look."""
 
@@ -236,5 +382,9 @@ class Status(_Result):
     month: Sums
     allowance: list[AllowanceWindow]
     credits_balance: str | None
+    budgets: list[BudgetState]
+    over_budget: bool
+    day_ends_at: str
+    zone: str
     coverage: Coverage
     data_quality: str

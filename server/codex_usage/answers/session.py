@@ -41,7 +41,7 @@ def session(context: Context, thread: str) -> Session:
             first_token_ms_median=_at(turns.first_tokens, 0.5),
             costly_calls=call_rows(context, queries.calls(index, scope, filters, order="cost", limit=5)),
             coverage=context.coverage(),
-            data_quality=context.quality(),
+            data_quality=context.quality(scope, filters, total),
         )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codex_usage.answers.allowance import allowance_windows
+from codex_usage.answers.budgets import budget_states
 from codex_usage.answers.context import Context, check_filters, share, sums, usd
 from codex_usage.answers.periods import Period
+from codex_usage.answers.pricing import not_plain, price_notes
 from codex_usage.answers.results import Change, Summary, SummaryRow
 from codex_usage.index import Filters, GroupRow, queries
 from codex_usage.index.zones import day_date
@@ -40,7 +43,7 @@ def summary(
         left = max(0, len(rows) - limit)
         shown = rows[left:] if by and by[0] in _IN_TIME else rows[:limit]
         rest = queries.rest(context.index, by, shown, scope, filters, context.zone_name) if left else None
-        matches = {m: p for m, p in queries.matched_models(context.index).items() if m != p}
+        notes = price_notes(context, scope, filters, total)
         return Summary(
             period=context.info(period),
             total=sums(total),
@@ -49,10 +52,11 @@ def summary(
             rows=[SummaryRow(labels=_labels(by, row), sums=sums(row), share=share(row, total)) for row in shown],
             rest_groups=left,
             rest=sums(rest) if rest else None,
-            price_matches=matches,
-            unpriced_models=_unpriced(context, scope, filters) if total.priced < total.calls else [],
+            prices=[note for note in notes if not_plain(note)],
+            budgets=budget_states(context),
+            allowance=allowance_windows(context) if filters == Filters() else [],
             coverage=context.coverage(),
-            data_quality=context.quality(),
+            data_quality=context.quality(scope, filters, total),
             next=_next(by, period, total),
         )
 
@@ -94,11 +98,6 @@ def _change(context: Context, period: Period, filters: Filters, total: GroupRow)
 
 def _percent(new: int, old: int) -> float | None:
     return round(100 * (new - old) / old, 1) if old else None
-
-
-def _unpriced(context: Context, scope: queries.Scope, filters: Filters) -> list[str]:
-    rows = queries.groups(context.index, ("model",), scope, filters)
-    return sorted(str(row.labels[0]) for row in rows if row.priced < row.calls)
 
 
 def _next(by: Sequence[str], period: Period, total: GroupRow) -> str:

@@ -29,7 +29,7 @@ def threads(
         total = queries.totals(context.index, scope, filters)
         rows = queries.threads(context.index, scope, filters, order=order, limit=limit, offset=offset)
         rest = max(0, total.threads - offset - len(rows))
-        listed = sum(row.cost for row in rows)
+        listed = sum(row.sums.cost for row in rows)
         return Threads(
             period=context.info(period),
             order=order,
@@ -38,7 +38,7 @@ def threads(
             rest_threads=rest,
             rest_cost_usd=usd(total.cost - listed) if rest and not offset and total.priced else None,
             coverage=context.coverage(),
-            data_quality=context.quality(),
+            data_quality=context.quality(scope, filters, total),
             next=f"usage_calls with thread={short_id(rows[0].uuid)}" if rows else "usage_threads with period=all",
             cursor=str(offset + limit) if rest else None,
         )
@@ -66,8 +66,8 @@ def thread_line(row: ThreadRow, total: GroupRow) -> ThreadLine:
         forked_from=row.forked_from,
         segments=row.segments,
         models=list(row.models),
-        first_call=iso(row.first_ms) or "",
-        last_call=iso(row.last_ms) or "",
-        sums=sums(row, threads=1),
-        share=share(row, total),
+        first_call=iso(row.sums.first_ms) or "",
+        last_call=iso(row.sums.last_ms) or "",
+        sums=sums(row.sums),
+        share=share(row.sums, total),
     )

@@ -7,7 +7,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 could not, 2 asked wrongly, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 could not, 2 asked wrongly, 3 over budget, 130 stopped."""
+    if sys.argv[1:] == ["status"]:
+        from codex_usage.cli.quick import line_again
+
+        if (kept := line_again()) is not None:
+            sys.stdout.write(f"{kept[0]}\n")
+            sys.exit(kept[1])
     # pydantic would look through every installed package for plugins that we don't use (15 ms)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     import click

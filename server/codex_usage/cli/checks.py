@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codex_usage.cli.codex_config import NAME, is_ours, read_config
+from codex_usage.cli.codex_config import ENV_VARS, NAME, is_ours, read_config
 from codex_usage.cli.install import skill_hash, skill_source
 from codex_usage.cli.probe import CODEX_WAITS, ask_server
 from codex_usage.homes import Places, list_logs
@@ -200,9 +200,13 @@ def _environment(entry: Mapping[str, Any]) -> Check:
         return Check(name, None, "No server is configured.")
     given = entry.get("env_vars")
     names = [value.get("name") if isinstance(value, dict) else value for value in given or []]
-    if "CODEX_HOME" in names or "CODEX_HOME" in _table(entry, "env"):
+    names += _table(entry, "env")
+    wanted = ["CODEX_HOME", *(name for name in ENV_VARS if os.environ.get(name))]
+    missing = [each for each in dict.fromkeys(wanted) if each not in names]
+    if not missing:
         return Check(name, True, "Codex passes CODEX_HOME on to the server.")
-    return Check(name, False, "Codex does not pass CODEX_HOME on, so the server may read another home.", _SETUP)
+    told = f"Codex does not pass {', '.join(missing)} on, so the server may answer otherwise than this shell."
+    return Check(name, False, told, _SETUP)
 
 
 def _server(codex: _Codex, expected: Path) -> Check:

@@ -20,6 +20,8 @@ from codex_usage.model.words import many
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from codex_usage.answers import Status
+
 _ALIASES = {"query": "calls"}
 
 
@@ -71,7 +73,9 @@ def _show(settings: Settings, answer: BaseModel, show: str) -> None:
 def _filters(options: dict[str, Any]) -> Any:
     from codex_usage.index import Filters
 
-    return Filters(**{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread")})
+    return Filters(
+        **{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread", "confidence")}
+    )
 
 
 # -- set up ------------------------------------------------------------------------------------------------
@@ -299,11 +303,11 @@ def calls(
     _show(settings, answer, "show_calls")
 
 
-@cli.command()
+@cli.command(short_help="One line for a prompt; exits 3 over budget.")
 @global_options
 @pass_settings
 def status(settings: Settings) -> None:
-    """One line: today, this week, and the allowance."""
+    """One line: today, this week, this month, the allowance and the budgets. Exits 3 when a budget is exceeded."""
     from codex_usage import answers
 
     with settings.asking("this_month") as context:
@@ -313,7 +317,71 @@ def status(settings: Settings) -> None:
     else:
         from codex_usage.present.terminal import status_line
 
-        click.echo(status_line(answer))
+        line = status_line(answer)
+        click.echo(line)
+        if answer.coverage.complete and sys.argv[1:] == ["status"]:
+            _keep(settings, line, answer)
+    if answer.over_budget:
+        sys.exit(3)
+
+
+def _keep(settings: Settings, line: str, answer: Status) -> None:
+    """Keep the line for the next prompt, until something that it tells may change by itself."""
+    from codex_usage.cli import quick
+    from codex_usage.index import open_index, queries
+    from codex_usage.money.config import CONFIG_FILES, config_path
+
+    places = settings.places()
+    with open_index(places.index) as index:
+        logs = queries.newest_logs(index, 64)
+    ends = [window.resets_at for window in answer.allowance if window.resets_at and not window.reset_passed]
+    ends.append(answer.day_ends_at)
+    until = min(datetime.fromisoformat(end).timestamp() for end in ends)
+    roots = [str(home / name) for home in places.codex for name in ("sessions", "archived_sessions")]
+    roots += [str(home / "projects") for home in places.claude]
+    own = [str(config_path(name)) for name in CONFIG_FILES]
+    quick.keep(line, 3 if answer.over_budget else 0, until, logs, [*roots, *own])
+
+
+@cli.command(epilog=_example("allowance --thread 88672c34"), short_help="What is left, and how long it lasts.")
+@period_options
+@filter_options
+@click.option("--weeks", default=4, show_default=True, type=click.IntRange(0, 60), metavar="N", help="Weeks to show.")
+@global_options
+@pass_settings
+def allowance(
+    settings: Settings, /, period: str | None, since: str | None, until: str | None, weeks: int, **options: Any
+) -> None:
+    """What is left of the account's allowance, when it runs out, what one percent was worth, and what a period
+    (default: the last 7 days) or thread took of it."""
+    from codex_usage import answers
+
+    asked = period or (None if since or until or not options["thread"] else "all")
+    with settings.asking(asked, since, until) as context:
+        span = context.period(asked, since, until)
+        answer = answers.allowance(context, span, _filters(options), weeks)
+    _show(settings, answer, "show_allowance")
+
+
+@cli.command(
+    "pricing-coverage",
+    epilog=_example("pricing-coverage --period this_month"),
+    short_help="Which prices the calls rest on.",
+)
+@period_options
+@filter_options
+@global_options
+@pass_settings
+def pricing_coverage(
+    settings: Settings, /, period: str | None, since: str | None, until: str | None, **options: Any
+) -> None:
+    """Which prices the calls rest on (default: all calls), their sources, and what has none."""
+    from codex_usage import answers
+
+    asked = period or (None if since or until else "all")
+    with settings.asking(asked, since, until, whole=True) as context:
+        answer = answers.pricing_coverage(context, context.period(asked, since, until), _filters(options))
+    _show(settings, answer, "show_pricing")
 
 
 # -- take away ---------------------------------------------------------------------------------------------
@@ -437,3 +505,6 @@ def inspect_log(settings: Settings, path: Path) -> None:
             click.echo(f"{name.replace('_', ' '):24} {shown}")
     if not report.calls:
         click.echo("No usage recorded: Codex logs token usage since 0.34.")
+
+
+from codex_usage.cli import money as _money  # noqa: E402, F401  (its commands join the others)

@@ -30,6 +30,11 @@ _PROJECTS = (
     ("field-notes", "https://github.com/example/field-notes.git", ("gpt-5.6-luna", "gpt-6-sol")),
     ("infra", "https://gitlab.example.org/platform/infra.git", ("gpt-6-luna", "gpt-6-sol")),
 )
+#: Credits for a million tokens: input, cached input, output.
+_CREDITS = {
+    "gpt-5.5": (125, 12.5, 750), "gpt-6-sol": (50, 5, 250),
+    "gpt-5.6-luna": (5, 0.5, 30), "gpt-6-luna": (2.5, 0.25, 12.5),
+}  # fmt: skip
 _ASKS = (
     "Make the search results keep their order between pages.",
     "The nightly job fails about once a week, find out why.",
@@ -64,15 +69,15 @@ def write_demo_home(folder: Path, *, now: datetime, seed: int = 7) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"{folder} is not empty; name a folder for the demo that does not exist yet.")
     folder.mkdir(parents=True, exist_ok=True)
-    rng = Random(seed)
+    rng, account = Random(seed), _Account()
     for number, cast in enumerate(sorted(_plan(rng, now), key=lambda cast: cast.start)):
-        thread = _Thread(rng, cast, None)
+        thread = _Thread(rng, cast, None, account)
         thread.write(folder, now)
         if cast.miss == 1:
             named = {"id": thread.id, "thread_name": _NAME, "updated_at": _iso(thread.clock)}
             (folder / "session_index.jsonl").write_bytes(_json(named))
         for child in _children(rng, cast, number):
-            _Thread(rng, child, thread).write(folder, now)
+            _Thread(rng, child, thread, account).write(folder, now)
 
 
 def _plan(rng: Random, now: datetime) -> Iterator[_Cast]:
@@ -102,11 +107,30 @@ def _children(rng: Random, parent: _Cast, number: int) -> Iterator[_Cast]:
         yield _Cast(start, parent.project, parent.model, 1, 1, "guardian", 6_000)
 
 
+class _Account:
+    """An allowance of 1,500 credits in five hours and 1,900 in a week, and what is used of it."""
+
+    def __init__(self) -> None:
+        self._used: dict[tuple[int, datetime], float] = {}
+
+    def spend(self, at: datetime, model: str, tokens: Tokens) -> dict[str, Any]:
+        """The snapshot that comes with a response."""
+        rates, uncached = _CREDITS[model], tokens.input - tokens.cached
+        spent = (uncached * rates[0] + tokens.cached * rates[1] + tokens.output * rates[2]) / 1e6
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        five, week = (300, midnight + timedelta(hours=at.hour // 5 * 5)), (10_080, midnight - at.weekday() * _DAY)
+        for window in (five, week):
+            self._used[window] = self._used.get(window, 0.0) + spent
+        primary = _limit(self._used[five] / 15, 300, five[1] + timedelta(hours=5))
+        secondary = _limit(self._used[week] / 19, 10_080, week[1] + 7 * _DAY)
+        return {"limit_id": "codex", "primary": primary, "secondary": secondary, "plan_type": "pro"}
+
+
 class _Thread:
     """A rollout being written: the clock and the running sums of one thread."""
 
-    def __init__(self, rng: Random, cast: _Cast, parent: _Thread | None) -> None:
-        self.rng, self.cast, self.parent = rng, cast, parent
+    def __init__(self, rng: Random, cast: _Cast, parent: _Thread | None, account: _Account) -> None:
+        self.rng, self.cast, self.parent, self.account = rng, cast, parent, account
         self.clock = cast.start
         self.id = _uuid7(rng, cast.start)
         self.turn = self.root = self.first_turn = ""
@@ -226,12 +250,7 @@ class _Thread:
         return response
 
     def _token_count(self) -> None:
-        week = self.clock.replace(hour=0, minute=0, second=0) - timedelta(days=self.clock.weekday())
-        five = self.clock.replace(hour=self.clock.hour // 5 * 5, minute=0, second=0)
-        part = (self.clock - five) / timedelta(hours=5)
-        primary = _limit(10 + 70 * part, 300, five + timedelta(hours=5))
-        secondary = _limit(12 * ((self.clock - week) / _DAY), 10_080, week + 7 * _DAY)
-        limits = {"limit_id": "codex", "primary": primary, "secondary": secondary, "plan_type": "pro"}
+        limits = self.account.spend(self.clock, self.cast.model, self.last)
         info = {"total_token_usage": _usage(self.total), "last_token_usage": _usage(self.last)}
         seen = {"info": {**info, "model_context_window": _WINDOW}, "rate_limits": limits}
         self.event("token_count", seen, 0.01)
@@ -246,7 +265,7 @@ class _Thread:
 
 def _limit(percent: float, minutes: int, resets: datetime) -> dict[str, Any]:
     at = int(resets.timestamp())
-    return {"used_percent": round(percent, 1), "window_minutes": minutes, "resets_at": at}
+    return {"used_percent": round(min(percent, 100), 1), "window_minutes": minutes, "resets_at": at}
 
 
 def _usage(tokens: Tokens) -> dict[str, int]:

@@ -198,8 +198,11 @@ def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--model, --project, --effort, --provider, --origin and --thread."""
+    """--model, --project, --effort, --provider, --origin, --thread and --confidence."""
     for option in (
+        click.option(
+            "--confidence", type=click.Choice(["exact", "estimated", "unpriced"]), help="Only calls priced so."
+        ),
         click.option("--thread", metavar="ID", help="Only this thread (id, last 8 characters, or name)."),
         click.option("--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"),
         click.option("--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from codex_usage.index.database import Index
 from codex_usage.index.zones import Days, zone_of
 from codex_usage.model import ORIGINS
+from codex_usage.money import Rate
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,12 @@ class Filters:
     thread: str | None = None
     provider: str | None = None
     origin: str | None = None
+    confidence: str | None = None
 
 
 class GroupRow(NamedTuple):
-    """Sums of a group of calls. Cost in nano-dollars over the `priced` ones."""
+    """Sums of a group of calls. `cost` in nano-dollars over the `priced` ones, of which `estimated_cost` rests on
+    estimates; `credits` in nano-credits over the `credited` ones, some of them inferred or the user's own."""
 
     key: tuple[Any, ...]
     labels: tuple[Any, ...]
@@ -48,8 +51,15 @@ class GroupRow(NamedTuple):
     output: int
     reasoning: int
     cost: int
-    priced: int
+    credits: int
     compactions: int
+    priced: int
+    estimated: int
+    estimated_cost: int
+    credited: int
+    uncredited: int
+    inferred: int
+    overridden: int
     first_ms: int | None
     last_ms: int | None
 
@@ -72,18 +82,7 @@ class ThreadRow(NamedTuple):
     created_ms: int | None
     segments: int
     models: tuple[str, ...]
-    calls: int
-    turns: int
-    input: int
-    cached: int
-    cache_write: int
-    output: int
-    reasoning: int
-    cost: int
-    priced: int
-    compactions: int
-    first_ms: int
-    last_ms: int
+    sums: GroupRow
 
 
 class CallRow(NamedTuple):
@@ -112,7 +111,9 @@ class CallRow(NamedTuple):
     gap_ms: int | None
     compaction: int
     recovered: int
+    rate: int
     cost: int | None
+    credits: int | None
 
 
 class TurnStats(NamedTuple):
@@ -146,6 +147,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "directory": ("(SELECT coalesce(cwd, '(none)') FROM threads WHERE id = d.thread_id)",) * 2,
     "thread": ("d.thread_id", "(SELECT uuid FROM threads WHERE id = d.thread_id)"),
     "role": ("(SELECT role FROM threads WHERE id = d.thread_id)",) * 2,
+    "rate": ("d.rate_id", "d.rate_id"),
 }
 #: Labels of what a log does not name: they can be filtered by, as they are shown.
 _NAMELESS = {"model": "(unknown)", "effort": "(default)"}
@@ -154,8 +156,8 @@ _THREAD_WORDS = frozenset({"thread", "role", "directory"})
 
 _RAW = """(SELECT thread_id, {day} AS day, project_id, coalesce(model_id, 0) AS model_id,
   coalesce(effort_id, 0) AS effort_id, coalesce(tier_id, 0) AS tier_id, origin, 1 AS calls, turn_first AS turns, input,
-  cached, cache_write, output, reasoning, coalesce(cost, 0) AS cost, cost IS NOT NULL AS priced,
-  compaction AS compactions, time_ms AS first_ms, time_ms AS last_ms FROM calls)"""
+  cached, cache_write, output, reasoning, coalesce(cost, 0) AS cost, coalesce(credits, 0) AS credits, rate_id,
+  long_cost, tier_cost, compaction AS compactions, time_ms AS first_ms, time_ms AS last_ms FROM calls)"""
 
 
 class _Source:
@@ -211,6 +213,10 @@ def _conditions(index: Index, filters: Filters, days: bool = False) -> tuple[lis
     if filters.origin is not None:
         codes = [code for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
         conditions.append(f"d.origin IN ({_list(codes)})")
+    if filters.confidence is not None:
+        conditions.append(
+            f"d.rate_id IN ({_list(_ids(index, 'SELECT id FROM rates WHERE confidence = ?', filters.confidence))})"
+        )
     return conditions, parameters
 
 
@@ -231,12 +237,30 @@ def _where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-#: In the order of GroupRow and ThreadRow; the former has the distinct threads as its third.
-_SUMS = (
-    "sum(calls)", "sum(turns)", "sum(input)", "sum(cached)", "sum(cache_write)", "sum(output)", "sum(reasoning)",
-    "sum(cost)", "sum(priced)", "sum(compactions)", "min(first_ms)", "max(last_ms)",
-)  # fmt: skip
 _DISTINCT = "count(DISTINCT d.thread_id)"
+
+
+def _sums(index: Index, threads: str) -> list[str]:
+    """What is summed, in the order of GroupRow; `threads` counts the distinct ones.
+
+    How sure a price is depends on its rate alone, and rates are few: sums by confidence are sums over their ids."""
+    by: dict[str, list[int]] = {}
+    for key, price, credit in index.sql.execute("SELECT id, confidence, credit_confidence FROM rates"):
+        by.setdefault(price, []).append(key)
+        by.setdefault(f"credit {credit}", []).append(key)
+    credited = [*by.get("credit exact", ()), *by.get("credit inferred", ()), *by.get("credit override", ())]
+    return [
+        "sum(calls)", "sum(turns)", threads, "sum(input)", "sum(cached)", "sum(cache_write)", "sum(output)",
+        "sum(reasoning)", "sum(cost)", "sum(credits)", "sum(compactions)",
+        _sum_of("calls", [*by.get("exact", ()), *by.get("estimated", ())]), _sum_of("calls", by.get("estimated")),
+        _sum_of("cost", by.get("estimated")), _sum_of("calls", credited), _sum_of("calls", by.get("credit missing")),
+        _sum_of("calls", by.get("credit inferred")), _sum_of("calls", by.get("credit override")),
+        "min(first_ms)", "max(last_ms)",
+    ]  # fmt: skip
+
+
+def _sum_of(column: str, rates: Sequence[int] | None) -> str:
+    return f"sum(CASE WHEN d.rate_id IN ({_list(rates)}) THEN {column} ELSE 0 END)" if rates else "0"
 
 
 def totals(index: Index, scope: Scope, filters: Filters = Filters()) -> GroupRow:
@@ -269,14 +293,14 @@ def _group_rows(
     """Daily sums cannot tell distinct threads, which are counted apart, in the sums by thread and day."""
     source = _Source(index, scope, filters, by, zone)
     distinct = "1" if "thread" in by and not but else _DISTINCT
-    sums = [*_SUMS[:2], distinct if source.by_thread else "0", *_SUMS[2:]]
+    sums = _sums(index, distinct if source.by_thread else "0")
     width = 0 if but else len(by)
     result = [
         GroupRow._make((row[:width], row[width : 2 * width], *row[2 * width :]))
         for row in _grouped(index, source, by, sums, but)
     ]
     if not width and not result[0].calls:
-        return [GroupRow._make(((), (), *[0] * 11, None, None))]
+        return [GroupRow._make(((), (), *[0] * 18, None, None))]
     if source.by_thread:
         return result
     finer = _Source(index, scope, filters, by, zone, threads=True)
@@ -324,7 +348,7 @@ def threads(
     """The top threads of a scope; `order` is one of cost, tokens, calls, recent, output."""
     source = _Source(index, scope, filters, threads=True)
     text = source.select(
-        ["d.thread_id", "d.project_id", *_SUMS],
+        ["d.thread_id", "d.project_id", *_sums(index, "1")],
         f" GROUP BY d.thread_id ORDER BY {_ORDERS[order]} DESC, max(last_ms) DESC, d.thread_id LIMIT ? OFFSET ?",
     )
     rows = index.sql.execute(text, [*source.parameters, limit, offset]).fetchall()
@@ -332,7 +356,9 @@ def threads(
     segments = _segments(index, [head[0] for head in heads])
     models = _models(index, source, [row[0] for row in rows])
     return [
-        ThreadRow._make((*head, segments.get(head[0], 0), tuple(sorted(models.get(row[0], ()))), *row[2:]))
+        ThreadRow._make(
+            (*head, segments.get(head[0], 0), tuple(sorted(models.get(row[0], ()))), GroupRow._make(((), (), *row[2:])))
+        )
         for head, row in zip(heads, rows, strict=True)
     ]
 
@@ -369,7 +395,7 @@ _CALL_ORDERS = {
 }
 _CALL = """SELECT d.uid, d.time_ms, t.provider, t.uuid, d.turn_key, t.parent, t.role, m.text, e.text, s.text, p.label,
   w.text, d.origin, d.input, d.cached, d.cache_write, d.output, d.reasoning, d.context_window, d.duration_ms,
-  d.gap_ms, d.compaction, d.recovered, d.cost FROM {rows} JOIN threads t ON t.id = d.thread_id
+  d.gap_ms, d.compaction, d.recovered, d.rate_id, d.cost, d.credits FROM {rows} JOIN threads t ON t.id = d.thread_id
   LEFT JOIN names m ON m.id = d.model_id LEFT JOIN names e ON e.id = d.effort_id
   LEFT JOIN names s ON s.id = d.tier_id JOIN projects p ON p.id = d.project_id LEFT JOIN names w ON w.id = d.cwd_id"""
 
@@ -422,12 +448,72 @@ def _touched_days(index: Index, scope: Scope) -> tuple[tuple[int | None, int | N
     return (first, end), (whole_first, whole_end)
 
 
-def matched_models(index: Index) -> dict[str, str]:
-    """Model name in the logs to the name in the price list that its price was taken from."""
-    from codex_usage.index.writer import _RATES
+class CellRow(NamedTuple):
+    """Sums of a thread's calls of one project, model, effort and rate, as an explanation takes them apart."""
 
-    rows = index.sql.execute("SELECT model, rates FROM rates WHERE rates <> x'90'")
-    return {model: rates[0].matched for model, blob in rows if (rates := _RATES.decode(blob))}
+    thread: int
+    role: str
+    project: int
+    model: int
+    effort: int
+    rate: int
+    calls: int
+    turns: int
+    input: int
+    cached: int
+    written: int
+    output: int
+    cost: int
+    credits: int
+    long_cost: int
+    tier_cost: int
+
+
+def cells(index: Index, scope: Scope, filters: Filters = Filters()) -> list[CellRow]:
+    """The calls of a scope by thread, project, model, effort and rate."""
+    source = _Source(index, scope, filters, threads=True)
+    keys = ["d.thread_id", "d.project_id", "d.model_id", "d.effort_id", "d.rate_id"]
+    names = ("calls", "turns", "input", "cached", "cache_write", "output", "cost", "credits", "long_cost", "tier_cost")
+    text = source.select([*keys, *(f"sum({name})" for name in names)], " GROUP BY 1, 2, 3, 4, 5")
+    roles = dict(index.sql.execute("SELECT id, role FROM threads").fetchall())
+    return [CellRow(row[0], roles[row[0]], *row[1:]) for row in index.sql.execute(text, source.parameters)]
+
+
+def named(index: Index, kind: str, keys: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """(id, label) of some threads, projects or models by their row ids."""
+    table, columns = {
+        "thread": ("threads", "uuid, coalesce(name, '')"),
+        "project": ("projects", "label, label"),
+        "model": ("names", "text, text"),
+    }[kind]
+    rows = index.sql.execute(f"SELECT id, {columns} FROM {table} WHERE id IN ({_list(keys)})")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def amounts(index: Index, scope: Scope, step: str, filters: Filters = Filters()) -> dict[int, tuple[int, int, int]]:
+    """(nano-dollars, nano-credits, tokens) by local day, or by hour since 1970 (of a scope without days)."""
+    source = _Source(index, scope, filters)
+    key = "d.day" if step == "day" else "d.first_ms / 3600000"
+    text = source.select([key, "sum(cost)", "sum(credits)", "sum(input) + sum(output)"], " GROUP BY 1")
+    return {row[0]: (row[1], row[2], row[3]) for row in index.sql.execute(text, source.parameters)}
+
+
+class StoredRate(NamedTuple):
+    """A rate that calls were priced by: for which provider, model (as logged) and tier, and how sure it is."""
+
+    id: int
+    provider: str
+    model: str
+    tier: str
+    rate: Rate
+
+
+def rates(index: Index) -> dict[int, StoredRate]:
+    """Every rate that calls were priced by, by its id."""
+    from codex_usage.index.writer import RATE
+
+    rows = index.sql.execute("SELECT id, provider, model, tier, rate FROM rates")
+    return {row[0]: StoredRate._make((*row[:4], RATE.decode(row[4]))) for row in rows}
 
 
 def turn_stats(index: Index, thread: str | None = None) -> TurnStats:
@@ -501,6 +587,37 @@ def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str 
     return found
 
 
+def snapshots(
+    index: Index, limit: str, minutes: int, since_ms: int, step_ms: int
+) -> list[tuple[int, float, int | None]]:
+    """(time, used percent, resets at (s)) of one window since a time: the last snapshot of each step."""
+    return index.sql.execute(
+        "SELECT max(time_ms), used_percent, resets_at FROM windows WHERE minutes = ?"
+        " AND coalesce(limit_id, 'codex') = ? AND time_ms >= ? GROUP BY time_ms / ? ORDER BY 1",
+        (minutes, limit, since_ms, step_ms),
+    ).fetchall()
+
+
+def spent(index: Index, start_ms: int, end_ms: int, limit: str | None = None) -> list[tuple[int, int, int]]:
+    """(time, nano-dollars, nano-credits) of Codex's calls, summed by five minutes; with `limit` only of the models
+    after whose calls the logs spoke of that limit."""
+    only, parameters = "", [start_ms, end_ms]
+    if limit is not None:
+        rows = index.sql.execute(
+            "SELECT DISTINCT coalesce(c.model_id, 0) FROM windows w JOIN calls c ON c.file_id = w.file_id"
+            " AND c.position = (SELECT max(position) FROM calls WHERE file_id = w.file_id AND position <= w.position)"
+            " WHERE w.minutes > 0 AND coalesce(w.limit_id, 'codex') = ? AND w.time_ms >= ? AND w.time_ms < ?",
+            (limit, start_ms, end_ms),
+        )
+        only = f" AND coalesce(model_id, 0) IN ({_list(row[0] for row in rows)})"
+    return index.sql.execute(
+        "SELECT max(time_ms), sum(cost), sum(coalesce(credits, 0)) FROM calls WHERE time_ms >= ? AND time_ms < ? AND"
+        f" cost IS NOT NULL AND +thread_id IN (SELECT id FROM threads WHERE provider = 'codex'){only}"
+        " GROUP BY time_ms / 300000 ORDER BY 1",
+        parameters,
+    ).fetchall()
+
+
 def limits_at(index: Index, uid: int) -> list[tuple[str | None, int, float, int | None]]:
     """The last allowance snapshot that a call's log holds before its next call: (limit id, minutes, used percent,
     resets at (s)). A snapshot stands on a call's own usage line or a little behind it, never before it."""
@@ -532,6 +649,11 @@ def quality(index: Index) -> Quality:
     return Quality(files, calls, counts, problems)
 
 
+def newest_logs(index: Index, count: int) -> list[str]:
+    """The paths of the logs that were written last."""
+    return [row[0] for row in index.sql.execute("SELECT path FROM files ORDER BY mtime_ns DESC LIMIT ?", (count,))]
+
+
 def newest_call(index: Index) -> int | None:
     """The time of the newest call."""
     newest: int | None = index.sql.execute("SELECT max(last_ms) FROM days").fetchone()[0]
@@ -550,10 +672,3 @@ def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None) -> Sc
         else:
             return Scope(start_ms, end_ms, None)
     return Scope(start_ms, end_ms, (bounds[0], bounds[1]))
-
-
-__all__ = [
-    "CallRow", "Filters", "GroupRow", "Quality", "Scope", "ThreadRow", "TurnStats", "allowance", "calls", "children",
-    "each_call", "find_threads", "groups", "labels", "matched_models", "midnight_scope", "newest_call",
-    "quality", "rest", "short_threads", "threads", "totals", "turn_stats",
-]  # fmt: skip

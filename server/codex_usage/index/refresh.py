@@ -20,7 +20,7 @@ from codex_usage.homes.discovery import names_mark, unchanged
 from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index, explained
 from codex_usage.index.reading import Done, Job, read_logs, start_worker
-from codex_usage.index.writer import Writer
+from codex_usage.index.writer import Writer, priced_by
 from codex_usage.index.zones import Days, zone_of
 from codex_usage.ledger import Family, growth_of
 from codex_usage.logs import head_hash, tail_hash
@@ -244,7 +244,6 @@ class _Run:
         for job, done in read_logs(jobs, self.family, pool):
             self._take(writer, job, done)
             taken += 1
-        writer.finish()
         more = taken < len(todo)
         if not more:
             self._apply_marks(writer)
@@ -449,13 +448,16 @@ def reprice(sql: sqlite3.Connection) -> None:
     sql.execute("DELETE FROM rates")
     writer = Writer(sql, Days(zone_of("UTC")[1]))
     rows = sql.execute(
-        "SELECT c.id, t.provider, m.text, s.text, c.time_ms, c.input, c.cached, c.cache_write, c.output, c.reasoning,"
-        " c.cache_write_1h FROM calls c JOIN threads t ON t.id = c.thread_id LEFT JOIN names m ON m.id = c.model_id"
-        " LEFT JOIN names s ON s.id = c.tier_id"
+        "SELECT c.id, t.provider, m.text, s.text, c.time_ms, c.cache_write_1h, c.input, c.cached, c.cache_write,"
+        " c.output, c.reasoning FROM calls c JOIN threads t ON t.id = c.thread_id"
+        " LEFT JOIN names m ON m.id = c.model_id LEFT JOIN names s ON s.id = c.tier_id"
     )
-    updates = [
-        (writer.prices.cost(provider, model, tier, time_ms, Tokens(*numbers[:5]), numbers[5]), key)
-        for key, provider, model, tier, time_ms, *numbers in rows
-    ]
-    sql.executemany("UPDATE calls SET cost = ? WHERE id = ?", updates)
-    writer.finish()
+    updates = []
+    for key, provider, model, tier, time_ms, one_hour, *numbers in rows:
+        rate_id, rate = priced_by(writer.rates(provider, model, tier), time_ms)
+        tokens = Tokens(*numbers)
+        money = rate.cost(tokens, one_hour), rate.credited(tokens), *rate.added(tokens, one_hour)
+        updates.append((rate_id, *money, key))
+    sql.executemany(
+        "UPDATE calls SET rate_id = ?, cost = ?, credits = ?, long_cost = ?, tier_cost = ? WHERE id = ?", updates
+    )

@@ -6,22 +6,25 @@ from __future__ import annotations
 import sqlite3
 
 _SUMS = """count(*), sum(turn_first), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
-  coalesce(sum(cost), 0), count(cost), sum(compaction), min(time_ms), max(time_ms), max(cost), max(input + output),
+  coalesce(sum(cost), 0), coalesce(sum(credits), 0), sum(long_cost), sum(tier_cost), sum(compaction),
+  min(time_ms), max(time_ms), max(cost), max(input + output),
   max(input), max(input - cached), max(output), max(duration_ms)"""
-_KEYS = "thread_id, day, project_id, coalesce(model_id, 0), coalesce(effort_id, 0), coalesce(tier_id, 0), origin"
+_KEYS = (
+    "thread_id, day, project_id, coalesce(model_id, 0), coalesce(effort_id, 0), coalesce(tier_id, 0), origin, rate_id"
+)
 _AGAIN = """sum(calls), sum(turns), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
-  sum(cost), sum(priced), sum(compactions), min(first_ms), max(last_ms)"""
-_DAY_KEYS = "day, provider, d.project_id, model_id, effort_id, tier_id, origin"
+  sum(cost), sum(credits), sum(long_cost), sum(tier_cost), sum(compactions), min(first_ms), max(last_ms)"""
+_DAY_KEYS = "day, provider, d.project_id, model_id, effort_id, tier_id, origin, rate_id"
 
 
 def rebuild(sql: sqlite3.Connection) -> None:
     """Sum everything anew."""
     sql.execute("DELETE FROM thread_days")
     sql.execute("DELETE FROM days")
-    sql.execute(f"INSERT INTO thread_days SELECT {_KEYS}, {_SUMS} FROM calls GROUP BY {_groups(7)}")
+    sql.execute(f"INSERT INTO thread_days SELECT {_KEYS}, {_SUMS} FROM calls GROUP BY {_groups(8)}")
     sql.execute(
         f"INSERT INTO days SELECT {_DAY_KEYS}, {_AGAIN} FROM thread_days d JOIN threads t ON t.id = d.thread_id"
-        f" GROUP BY {_groups(7)}"
+        f" GROUP BY {_groups(8)}"
     )
 
 
@@ -38,13 +41,13 @@ def renew(sql: sqlite3.Connection, touched: set[tuple[int, int]]) -> None:
     keys = _KEYS.replace("thread_id, day", "c.thread_id, c.day")
     sql.execute(
         f"INSERT INTO thread_days SELECT {keys}, {_SUMS} FROM temp.touched x CROSS JOIN calls c"
-        f" ON c.thread_id = x.thread_id AND c.day = x.day GROUP BY {_groups(7)}"
+        f" ON c.thread_id = x.thread_id AND c.day = x.day GROUP BY {_groups(8)}"
     )
     days = [(day,) for day in {day for _, day in touched}]
     sql.executemany("DELETE FROM days WHERE day = ?", days)
     sql.executemany(
         f"INSERT INTO days SELECT {_DAY_KEYS}, {_AGAIN} FROM thread_days d CROSS JOIN threads t"
-        f" ON t.id = d.thread_id WHERE d.day = ? GROUP BY {_groups(7)}",
+        f" ON t.id = d.thread_id WHERE d.day = ? GROUP BY {_groups(8)}",
         days,
     )
 

@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 4
+VERSION = 5
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -36,7 +36,8 @@ CREATE TABLE calls (
   cwd_id INTEGER, origin INTEGER NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL,
   cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL,
   context_window INTEGER, duration_ms INTEGER, gap_ms INTEGER, compaction INTEGER NOT NULL,
-  recovered INTEGER NOT NULL, cost INTEGER
+  recovered INTEGER NOT NULL, rate_id INTEGER NOT NULL, cost INTEGER, credits INTEGER,
+  long_cost INTEGER NOT NULL, tier_cost INTEGER NOT NULL
 );
 CREATE TABLE windows (
   file_id INTEGER NOT NULL, position INTEGER NOT NULL, minutes INTEGER NOT NULL, time_ms INTEGER NOT NULL,
@@ -47,26 +48,28 @@ CREATE TABLE reviews (
   file_id INTEGER NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER, PRIMARY KEY (file_id, started_ms)
 ) WITHOUT ROWID;
 CREATE TABLE rates (
-  provider TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, rates BLOB NOT NULL,
-  PRIMARY KEY (provider, model, tier)
-) WITHOUT ROWID;
+  id INTEGER PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL,
+  confidence TEXT NOT NULL, credit_confidence TEXT, rate BLOB NOT NULL
+);
 CREATE TABLE thread_days (
   thread_id INTEGER NOT NULL, day INTEGER NOT NULL, project_id INTEGER NOT NULL, model_id INTEGER NOT NULL,
-  effort_id INTEGER NOT NULL, tier_id INTEGER NOT NULL, origin INTEGER NOT NULL,
+  effort_id INTEGER NOT NULL, tier_id INTEGER NOT NULL, origin INTEGER NOT NULL, rate_id INTEGER NOT NULL,
   calls INTEGER NOT NULL, turns INTEGER NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL,
   cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER NOT NULL,
-  priced INTEGER NOT NULL, compactions INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  credits INTEGER NOT NULL, long_cost INTEGER NOT NULL, tier_cost INTEGER NOT NULL,
+  compactions INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
   most_cost INTEGER, most_tokens INTEGER NOT NULL, most_input INTEGER NOT NULL, most_uncached INTEGER NOT NULL,
   most_output INTEGER NOT NULL, most_duration INTEGER,
-  PRIMARY KEY (thread_id, day, project_id, model_id, effort_id, tier_id, origin)
+  PRIMARY KEY (thread_id, day, project_id, model_id, effort_id, tier_id, origin, rate_id)
 ) WITHOUT ROWID;
 CREATE TABLE days (
   day INTEGER NOT NULL, provider TEXT NOT NULL, project_id INTEGER NOT NULL, model_id INTEGER NOT NULL,
-  effort_id INTEGER NOT NULL, tier_id INTEGER NOT NULL, origin INTEGER NOT NULL,
+  effort_id INTEGER NOT NULL, tier_id INTEGER NOT NULL, origin INTEGER NOT NULL, rate_id INTEGER NOT NULL,
   calls INTEGER NOT NULL, turns INTEGER NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL,
   cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER NOT NULL,
-  priced INTEGER NOT NULL, compactions INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
-  PRIMARY KEY (day, provider, project_id, model_id, effort_id, tier_id, origin)
+  credits INTEGER NOT NULL, long_cost INTEGER NOT NULL, tier_cost INTEGER NOT NULL,
+  compactions INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  PRIMARY KEY (day, provider, project_id, model_id, effort_id, tier_id, origin, rate_id)
 ) WITHOUT ROWID;
 """
 
@@ -76,5 +79,5 @@ INDICES = {
     "calls_time": "calls (time_ms)",
     "calls_file": "calls (file_id, position)",
     "thread_days_day": "thread_days (day)",
-    "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms)",
+    "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms, used_percent, resets_at)",
 }

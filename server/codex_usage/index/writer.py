@@ -18,17 +18,21 @@ import msgspec
 from codex_usage.homes import project_of
 from codex_usage.index.zones import Days
 from codex_usage.model import Call, Counted, LogFile, Thread, Turn
-from codex_usage.money import Prices, Rate
+from codex_usage.money import Prices, Rate, key_of
 
 _COLUMNS = (
     "uid, file_id, position, time_ms, day, thread_id, turn_key, turn_first, model_id, effort_id, tier_id,"
     " project_id, cwd_id, origin, input, cached, cache_write, output, reasoning, cache_write_1h, context_window,"
-    " duration_ms, gap_ms, compaction, recovered, cost"
+    " duration_ms, gap_ms, compaction, recovered, rate_id, cost, credits, long_cost, tier_cost"
 )
-_INSERT = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({', '.join('?' * 26)})"
-_REPLACE = f"UPDATE calls SET ({_COLUMNS}) = ({', '.join('?' * 26)}) WHERE uid = ?"
+_INSERT = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({', '.join('?' * 30)})"
+_REPLACE = f"UPDATE calls SET ({_COLUMNS}) = ({', '.join('?' * 30)}) WHERE uid = ?"
 _SKIPS = msgspec.json.Decoder(dict[str, int])
-_RATES = msgspec.msgpack.Decoder(list[Rate])
+RATE = msgspec.msgpack.Decoder(Rate)
+
+#: What is the same for most calls of a thread: ids of its thread, model, effort, tier, project and folder, and its
+#: rates with their ids, the latest first.
+_Settings = tuple[int, int | None, int | None, int | None, int, int | None, list[tuple[int, Rate]]]
 
 
 class Writer:
@@ -41,12 +45,12 @@ class Writer:
         self.new_threads = self.forgot = False
         self._names: dict[str, int] = {}
         self._projects: dict[str, int] = {}
-        self._settings: dict[
-            tuple[str | None, ...], tuple[int, int | None, int | None, int | None, int, int | None]
-        ] = {}
+        self._settings: dict[tuple[str | None, ...], _Settings] = {}
         self._threads: dict[str, tuple[int, str, str | None, int | None]] = {}
-        rows = sql.execute("SELECT provider, model, tier, rates FROM rates")
-        self.prices = Prices({(p, m, t): _RATES.decode(blob) for p, m, t, blob in rows})
+        self.prices = Prices()
+        self._rates: dict[tuple[str, str, str], list[tuple[int, Rate]]] = {}
+        for key, *names, blob in sql.execute("SELECT id, provider, model, tier, rate FROM rates ORDER BY id DESC"):
+            self._rates.setdefault((names[0], names[1], names[2]), []).append((key, RATE.decode(blob)))
 
     # -- one log ----------------------------------------------------------------------------------------
 
@@ -107,14 +111,6 @@ class Writer:
             " WHERE id = ?",
             (file_id,),
         )
-
-    def finish(self) -> None:
-        """Store the rates that were looked up."""
-        self.sql.executemany(
-            "INSERT OR REPLACE INTO rates VALUES (?, ?, ?, ?)",
-            [(*key, msgspec.msgpack.encode(rates)) for key, rates in self.prices.added.items()],
-        )
-        self.prices.added.clear()
 
     def _depend(self, file_id: int, threads: Iterable[str]) -> None:
         self.sql.executemany(
@@ -230,23 +226,47 @@ class Writer:
         known = self._settings.get(key)
         if known is None:
             known = self._settings[key] = self._look_up(provider, *key)
-        thread_id, model, effort, tier, project, cwd = known
+        thread_id, model, effort, tier, project, cwd, rates = known
         time_ms, numbers = call.time_ms, call.tokens
+        rate_id, rate = priced_by(rates, time_ms)
         return (
             call.uid, file_id, call.position, time_ms, self.days.of(time_ms), thread_id, call.turn_key,
             call.turn_first, model, effort, tier, project, cwd, call.origin, *numbers, call.cache_write_1h,
-            call.context_window, call.duration_ms, call.gap_ms, call.compaction, call.recovered,
-            self.prices.cost(provider, call.model, call.service_tier, time_ms, numbers, call.cache_write_1h),
+            call.context_window, call.duration_ms, call.gap_ms, call.compaction, call.recovered, rate_id,
+            rate.cost(numbers, call.cache_write_1h), rate.credited(numbers), *rate.added(numbers, call.cache_write_1h),
         )  # fmt: skip
 
     def _look_up(
         self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
-    ) -> tuple[int, int | None, int | None, int | None, int, int | None]:
-        """The ids of a call's thread, model, effort, tier, project and folder: the same for most of a thread."""
+    ) -> _Settings:
         thread_id, _, home, project = self._thread(thread, provider)
         if project is None or not _inside(cwd, home):
             project = self._project(cwd, None)
-        return thread_id, self._name(model), self._name(effort), self._name(tier), project, self._name(cwd)
+        rates = self.rates(provider, model, tier)
+        return thread_id, self._name(model), self._name(effort), self._name(tier), project, self._name(cwd), rates
+
+    def rates(self, provider: str, model: str | None, tier: str | None) -> list[tuple[int, Rate]]:
+        """The rates of a model and tier with their ids, the latest first; stored when they are first asked for."""
+        key = key_of(provider, model, tier)
+        known = self._rates.get(key)
+        if known is None:
+            known = self._rates[key] = []
+            for rate in self.prices.rates(key):
+                cursor = self.sql.execute(
+                    "INSERT INTO rates (provider, model, tier, confidence, credit_confidence, rate)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (*key, rate.confidence, rate.credit_confidence, msgspec.msgpack.encode(rate)),
+                )
+                known.insert(0, (cursor.lastrowid or 0, rate))
+        return known
+
+
+def priced_by(rates: list[tuple[int, Rate]], time_ms: int) -> tuple[int, Rate]:
+    """The rate in force at a time, and its id; before the first one the oldest."""
+    for pair in rates:
+        if time_ms >= pair[1].from_ms:
+            return pair
+    return rates[-1]
 
 
 def _inside(folder: str | None, home: str | None) -> bool:

@@ -89,7 +89,7 @@ class _Ledger:
                 first and not copied,
                 message.model,
                 line.effort,
-                message.usage.service_tier,
+                "fast" if message.usage.speed == "fast" else message.usage.service_tier,
                 line.cwd,
                 6 if self._agent() else (2 if first else 4),
                 numbers,

@@ -144,6 +144,7 @@ class ClaudeUsage(msgspec.Struct, gc=False):
     cache_read_input_tokens: Count | None = 0
     output_tokens: Count | None = 0
     service_tier: str | None = None
+    speed: str | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: ThinkingDetails | None = None
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from codex_usage.answers import CallLine, Calls, Coverage, Session, Summary, Sums, ThreadLine, Threads
-from codex_usage.answers.results import Change, PeriodInfo
+from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, PeriodInfo
+from codex_usage.index.zones import zone_of
 
 MOST_BYTES = 16_000
 
@@ -26,6 +28,9 @@ _SUM_COLUMNS: dict[str, Callable[[Sums], Any]] = {
     "cache_write_input_tokens": lambda s: s.cache_write_input_tokens,
     "output_tokens": lambda s: s.output_tokens,
     "reasoning_output_tokens": lambda s: s.reasoning_output_tokens,
+    "credits": lambda s: _round(s.credits, 2),
+    "cost_confidence": lambda s: s.cost_confidence,
+    "estimated_usd": lambda s: _money(s.estimated_usd),
     "unpriced_calls": lambda s: s.unpriced_calls,
     "compactions": lambda s: s.compactions,
 }
@@ -70,9 +75,40 @@ def _summary(answer: Summary, full: bool) -> dict[str, Any]:
         ]
     if answer.rest is not None:
         shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest)}
-    if answer.unpriced_models:
-        shown["unpriced_models"] = [_clip(name, full) for name in answer.unpriced_models[:8]]
+    if answer.budgets:
+        shown["budgets"] = [_budget(budget) for budget in answer.budgets]
+    if answer.allowance:
+        shown["allowance"] = {_limit(one): _window(one, answer.period.zone) for one in answer.allowance}
     return _close(shown, answer.coverage, answer.data_quality, answer.next)
+
+
+def _budget(budget: BudgetState) -> dict[str, Any]:
+    of = f" for {_clip(budget.project, False)}" if budget.project else ""
+    shown = {"budget": f"{budget.amount:g} {budget.unit} a {budget.per}{of}", "spent": _money(budget.spent)}
+    return {**shown, "percent": budget.percent, **({"over": True} if budget.over else {})}
+
+
+def _limit(window: AllowanceWindow) -> str:
+    return window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
+
+
+def _window(window: AllowanceWindow, zone: str) -> dict[str, Any]:
+    """A window's use, and when it runs out if that may be before its reset."""
+    if window.reset_passed:
+        return {"reset_at": _local(window.resets_at, zone), "used_percent_before": window.used_percent}
+    shown: dict[str, Any] = {"used_percent": window.used_percent, "resets_at": _local(window.resets_at, zone)}
+    found = window.outlook
+    if found is not None and found.chance >= 0.05:
+        shown["chance_to_run_out"] = found.chance
+        shown["runs_out_between"] = [
+            _local(time, zone) or "not before the reset" for time in (found.earliest, found.latest)
+        ]
+    return shown
+
+
+def _local(time: str | None, zone: str) -> str | None:
+    """A time of the data on the user's clock, to the minute."""
+    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(timespec="minutes") if time else None
 
 
 def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
@@ -83,7 +119,11 @@ def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
 def _threads(answer: Threads, full: bool) -> dict[str, Any]:
     columns = list(_SUM_COLUMNS) if full else list(_THREAD_CONCISE)
     extra = ["role", "branch", "parent", "first_call"] if full else []
-    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown: dict[str, Any] = {
+        "period": _period(answer.period),
+        "total": _total(answer.total, not full),
+        "order": answer.order,
+    }
     shown["columns"] = ["thread", "name", "project", "models", "last_call", *extra, *columns, "share"]
     shown["rows"] = [_thread_row(row, columns, full) for row in answer.rows]
     if answer.rest_threads:
@@ -127,6 +167,8 @@ _CALL_COLUMNS: dict[str, Callable[[CallLine], Any]] = {
     "context_use": lambda c: _round(c.context_use, 2),
     "note": lambda c: _note(c),
     "tier": lambda c: c.service_tier,
+    "cost_confidence": lambda c: c.cost_confidence,
+    "credits": lambda c: _round(c.credits, 4),
     "project": lambda c: _clip(c.project, True),
     "turn": lambda c: _clip(c.turn_id, True),
     "cache_write_input_tokens": lambda c: c.cache_write_input_tokens,
@@ -142,7 +184,11 @@ _CALL_CONCISE = (
 
 def _calls(answer: Calls, full: bool) -> dict[str, Any]:
     names = list(_CALL_COLUMNS) if full else list(_CALL_CONCISE)
-    shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total), "order": answer.order}
+    shown: dict[str, Any] = {
+        "period": _period(answer.period),
+        "total": _total(answer.total, not full),
+        "order": answer.order,
+    }
     shown["columns"] = names
     rows = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.rows]
     if not full:
@@ -156,6 +202,7 @@ def _calls(answer: Calls, full: bool) -> dict[str, Any]:
 def _note(call: CallLine) -> str:
     notes = [call.role] if call.role != "user" else []
     notes += ["compaction"] if call.compaction else []
+    notes += ["estimated"] if call.cost_confidence == "estimated" else []
     notes += [call.service_tier] if call.service_tier not in (None, "default", "standard", "auto") else []
     notes += ["recovered"] if call.recovered else []
     return ",".join(notes)
@@ -218,14 +265,20 @@ def _period(period: PeriodInfo) -> str:
     return period.label
 
 
-def _total(sums: Sums) -> dict[str, Any]:
+_TOTAL = (
+    "calls", "turns", "threads", "input_tokens", "cached_input_tokens", "output_tokens", "cache_write_input_tokens",
+    "reasoning_output_tokens", "unpriced_calls",
+)  # fmt: skip
+_TOTAL_BRIEF = ("calls", "threads", "total_tokens", "unpriced_calls")
+
+
+def _total(sums: Sums, brief: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"cost_usd": _money(sums.cost_usd)}
     if sums.at_least:
         shown["cost_is"] = "at least"
-    for name in ("calls", "turns", "threads", "input_tokens", "cached_input_tokens", "output_tokens"):
-        if value := getattr(sums, name):
-            shown[name] = value
-    for name in ("cache_write_input_tokens", "reasoning_output_tokens", "unpriced_calls"):
+    if sums.credits is not None:
+        shown["credits"] = _round(sums.credits, 1 if sums.credits >= 1 else 4)
+    for name in _TOTAL_BRIEF if brief else _TOTAL:
         if value := getattr(sums, name):
             shown[name] = value
     if sums.cache_ratio is not None:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_usage.answers import CallLine, Calls, Coverage, Session, Status, Summary, Sums, ThreadLine, Threads
-from codex_usage.answers.results import Change, PeriodInfo
+from codex_usage.answers.results import Allowance, AllowanceWindow, BudgetState, Change, PeriodInfo, PricingCoverage
 from codex_usage.index.zones import zone_of
 from codex_usage.model.words import many
 
@@ -35,18 +35,19 @@ class _Column(NamedTuple):
 
 
 _SUMS = (
-    _Column("cost"), _Column("share", rank=2), _Column("calls"), _Column("threads", rank=3), _Column("input", rank=1),
-    _Column("cached", rank=1), _Column("output", rank=4),
+    _Column("cost"), _Column("credits", rank=5), _Column("share", rank=2), _Column("calls"),
+    _Column("threads", rank=3), _Column("input", rank=1), _Column("cached", rank=1), _Column("output", rank=4),
 )  # fmt: skip
 _THREADS = (
     _Column("thread"), _Column("name", text=True), _Column("project", text=True), _Column("models", text=True, rank=6),
-    _Column("last call", rank=5), _Column("cost"), _Column("share", rank=2), _Column("calls"),
-    _Column("turns", rank=3), _Column("input", rank=1), _Column("cached", rank=1), _Column("output", rank=4),
+    _Column("last call", rank=5), _Column("cost"), _Column("credits", rank=7), _Column("share", rank=2),
+    _Column("calls"), _Column("turns", rank=3), _Column("input", rank=1), _Column("cached", rank=1),
+    _Column("output", rank=4),
 )  # fmt: skip
 _CALLS = (
     _Column("call"), _Column("time", rank=1), _Column("thread", rank=4), _Column("model", text=True),
-    _Column("note", text=True, rank=6), _Column("cost"), _Column("input"), _Column("cached", rank=2),
-    _Column("output", rank=3), _Column("context", rank=5), _Column("seconds", rank=7),
+    _Column("note", text=True, rank=6), _Column("cost"), _Column("credits", rank=8), _Column("input"),
+    _Column("cached", rank=2), _Column("output", rank=3), _Column("context", rank=5), _Column("seconds", rank=7),
 )  # fmt: skip
 
 
@@ -68,13 +69,21 @@ def show_summary(out: Console, answer: Summary) -> None:
         _table(
             out, [_Column(" / ".join(answer.by), text=True), *_SUMS], _summary_rows(answer), dim_last=bool(answer.rest)
         )
-        shown = [f"{m} as {p}" for m, p in answer.price_matches.items() if any(m in row.labels for row in answer.rows)]
-        if shown:
-            out.print(f"Priced by name: {_plain(', '.join(shown))}.", style="dim")
-        if answer.unpriced_models:
-            out.print(
-                f"No price known for {_plain(', '.join(answer.unpriced_models))}: their calls are not in the cost."
-            )
+        renamed = [
+            f"{note.model} as {note.priced_as}"
+            for note in answer.prices
+            if note.confidence == "exact" and note.priced_as != note.model
+        ]
+        if renamed:
+            out.print(f"Priced by name: {_plain(', '.join(dict.fromkeys(renamed)))}.", style="dim")
+        unknown = [note.model for note in answer.prices if note.confidence == "unpriced" and note.model]
+        if unknown:
+            names = _plain(", ".join(dict.fromkeys(unknown)))
+            out.print(f"No price known for {names}: not in the cost. codex-usage init-pricing makes a file for it.")
+    for budget in answer.budgets:
+        out.print(_budget_line(budget), style="red" if budget.over else None)
+    for window in answer.allowance:
+        out.print(_allowance_line(window, answer.period.zone), style="dim")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
@@ -106,8 +115,8 @@ def _thread_row(row: ThreadLine, cost: str, zone: str) -> tuple[str, ...]:
     cells = _cells(row.sums, cost, row.share)
     name = row.name or ("" if row.role == "user" else f"({row.role})")
     return (
-        row.short_id, name, row.project or "", ", ".join(row.models), _clock(row.last_call, zone, 16), *cells[:3],
-        f"{row.sums.turns:,}", *cells[4:],
+        row.short_id, name, row.project or "", ", ".join(row.models), _clock(row.last_call, zone, 16), *cells[:4],
+        f"{row.sums.turns:,}", *cells[5:],
     )  # fmt: skip
 
 
@@ -129,7 +138,8 @@ def _call_rows(calls: Sequence[CallLine], zone: str) -> list[tuple[str, ...]]:
         note += ["compaction"] if call.compaction else []
         rows.append((
             call.call_id, _clock(call.timestamp, zone, 19), call.thread_id[-8:], call.model or "(unknown)",
-            " ".join(note), money(call.cost_usd, places), count(call.input_tokens), _percent(call.cache_ratio),
+            " ".join(note), _about(call.cost_confidence) + money(call.cost_usd, places), _credits(call.credits),
+            count(call.input_tokens), _percent(call.cache_ratio),
             count(call.output_tokens), _percent(call.context_use),
             "" if call.duration_ms is None else f"{call.duration_ms / 1000:.1f}",
         ))  # fmt: skip
@@ -172,11 +182,123 @@ def status_line(answer: Status) -> str:
     ]
     for window in answer.allowance:
         used = "reset" if window.reset_passed else f"{window.used_percent:.0f}% used"
-        name = window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
-        parts.append(f"{name} {used}")
+        found = window.outlook
+        if found is not None and found.likely and found.chance >= 0.5:
+            used += f", runs out ~{_weekday_clock(found.likely, answer.zone)}"
+        parts.append(f"{_limit_name(window)} {used}")
+    parts += [
+        f"{_budget_name(budget)} {budget.percent:.0f}%{' OVER' if budget.over else ''}" for budget in answer.budgets
+    ]
     if not answer.coverage.complete:
         parts.append("index incomplete")
-    return " · ".join(parts)
+    return _plain(" · ".join(parts))
+
+
+def show_allowance(out: Console, answer: Allowance) -> None:
+    """The windows, what some usage took of them, and the last weeks."""
+    if not answer.windows:
+        out.print(
+            "No allowance seen: Codex logs it for ChatGPT accounts only. Tell it: codex-usage parse-allowance"
+            ' "5h 79% Weekly 33%" --save'
+        )
+    for window in answer.windows:
+        out.print(_allowance_line(window, answer.zone))
+        if (one := window.one_percent) is not None:
+            worth = [] if one.usd is None else [f"{money(one.usd)} ({money(one.usd_low)} to {money(one.usd_high)})"]
+            worth += [] if one.credits is None else [f"{one.credits:,.1f} credits"]
+            out.print(f"  1% was worth about {', '.join(worth)}, seen over {one.points:g} points", style="dim")
+    if answer.credits_balance is not None:
+        out.print(f"Credits left: {_plain(answer.credits_balance)}")
+    if answer.total.calls and answer.impact:
+        took = ", ".join(
+            f"{one.percent:g}% of a {one.window} window ({one.low:g} to {one.high:g}%)" for one in answer.impact
+        )
+        out.print(f"{_plain(answer.about)}: {money(answer.total.cost_usd)}, about {took}")
+    columns = [
+        _Column("week until"),
+        _Column("cost"),
+        _Column("credits"),
+        _Column("calls"),
+        _Column("tokens"),
+        _Column("used"),
+    ]
+    costs = _costs([week.total for week in answer.weeks])
+    rows = [
+        (
+            _clock(week.until, answer.zone, 16), cost, _credits(week.total.credits), f"{week.total.calls:,}",
+            count(week.total.total_tokens), "" if week.used_percent is None else f"{week.used_percent:.0f}%",
+        )
+        for week, cost in zip(answer.weeks, costs, strict=True)
+    ]  # fmt: skip
+    _table(out, columns, rows)
+    _footer(out, answer.total, answer.coverage, answer.data_quality)
+
+
+def _allowance_line(window: AllowanceWindow, zone: str) -> str:
+    """What is left of a window, until when, and whether it will last."""
+    name = _limit_name(window)
+    resets = _weekday_clock(window.resets_at, zone)
+    if window.reset_passed:
+        return _plain(f"{name}: reset {resets} (before: {window.used_percent:.0f}% used)")
+    text = f"{name}: {window.used_percent:.0f}% used, {window.remaining_percent:.0f}% left"
+    text += f", resets {resets}" if resets else ""
+    found = window.outlook
+    if found is not None and found.chance >= 0.05:
+        first, last = _weekday_clock(found.earliest, zone), _weekday_clock(found.latest, zone)
+        text += f"; {found.chance:.0%} chance to run out before"
+        text += f", between {first} and {last}" if last else ""
+    elif found is not None and found.percent_at_reset:
+        text += f"; about {found.percent_at_reset[1]:.0f}% by then"
+    return _plain(text)
+
+
+def _limit_name(window: AllowanceWindow) -> str:
+    return window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
+
+
+def _budget_name(budget: BudgetState) -> str:
+    return f"{budget.project + ' ' if budget.project else ''}{budget.per} budget"
+
+
+def _budget_line(budget: BudgetState) -> str:
+    amount, spent = (
+        (money(budget.amount), money(budget.spent))
+        if budget.unit == "usd"
+        else (f"{budget.amount:,.0f} credits", f"{budget.spent:,.0f}")
+    )
+    least = "at least " if budget.at_least else ""
+    return _plain(
+        f"{_budget_name(budget)}: {least}{spent} of {amount} ({budget.percent:.0f}%){', OVER' if budget.over else ''}"
+    )
+
+
+def show_pricing(out: Console, answer: PricingCoverage) -> None:
+    """Which prices the calls rest on."""
+    out.print(_headline(answer.period, answer.total, None))
+    out.print(f"Prices from {answer.source}; USD for a million tokens.", style="dim")
+    columns = [
+        _Column("model", text=True), _Column("tier"), _Column("price"), _Column("priced as", text=True, rank=3),
+        _Column("since", rank=4), _Column("input", rank=2), _Column("cached", rank=2), _Column("output", rank=2),
+        _Column("credits", rank=1), _Column("calls"), _Column("cost"),
+    ]  # fmt: skip
+    places = _places(row.cost_usd for row in answer.rows)
+    rows = [
+        (
+            row.model or "(unknown)", row.service_tier or "standard", row.confidence,
+            "" if row.priced_as == row.model else row.priced_as or "", row.since or "",
+            *((f"{row.usd.input:g}", f"{row.usd.cached_input:g}", f"{row.usd.output:g}") if row.usd else ("", "", "")),
+            row.credit_confidence or "", f"{row.calls:,}", money(row.cost_usd, places),
+        )
+        for row in answer.rows
+    ]  # fmt: skip
+    _table(out, columns, rows)
+    reasons = [f"{row.model or '(unknown)'}: {row.reason}" for row in answer.rows if row.reason]
+    reasons += [f"{row.model or '(unknown)'} credits: {row.credit_reason}" for row in answer.rows if row.credit_reason]
+    for text in dict.fromkeys(reasons):
+        out.print(f"  {_plain(text)}", style="dim")
+    for problem in answer.problems:
+        out.print(_plain(problem), style="red")
+    _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
 # -- parts -------------------------------------------------------------------------------------------------
@@ -207,7 +329,7 @@ def _tokens_line(total: Sums) -> str:
 
 def _cells(sums: Sums, cost: str, share: float | None) -> tuple[str, ...]:
     return (
-        cost, _percent(share), f"{sums.calls:,}", f"{sums.threads:,}", count(sums.input_tokens),
+        cost, _credits(sums.credits), _percent(share), f"{sums.calls:,}", f"{sums.threads:,}", count(sums.input_tokens),
         _percent(sums.cache_ratio), count(sums.output_tokens),
     )  # fmt: skip
 
@@ -269,7 +391,15 @@ def _least(sums: Sums, words: str) -> str:
 
 def _costs(sums: Sequence[Sums]) -> list[str]:
     places = _places(row.cost_usd for row in sums)
-    return [_least(row, "≥ ") + money(row.cost_usd, places) for row in sums]
+    return [(_least(row, "≥ ") or _about(row.cost_confidence)) + money(row.cost_usd, places) for row in sums]
+
+
+def _about(confidence: str) -> str:
+    return "~" if confidence == "estimated" else ""
+
+
+def _credits(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}" if value >= 1 or value == 0 else f"{value:.3f}"
 
 
 def _places(values: Iterable[float | None]) -> int:
@@ -296,6 +426,11 @@ def count(value: int) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
+
+
+def _weekday_clock(time: str | None, zone: str) -> str:
+    """A time within days of now: weekday, date and minute."""
+    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).strftime("%a %d %b %H:%M") if time else ""
 
 
 def _clock(time: str, zone: str, length: int) -> str:
