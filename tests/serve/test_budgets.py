@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def env(tmp_path: Path) -> dict[str, str]:
         "gpt-oss-120b",
         "o4-mini",
     ]
+    reset = int(time.time()) + 9000
+    budgets = [{"amount": 500, "unit": "usd", "per": "week"}, {"amount": 900, "unit": "credits", "per": "day"}]
+    (tmp_path / "budgets.json").write_text(json.dumps({"budgets": budgets}), encoding="utf-8")
     calls = [
         Spent(
             at=f"2026-11-{1 + n % 21:02d}T{n % 24:02d}:{n * 7 % 60:02d}:{n * 13 % 60:02d}.{n % 1000:03d}Z",
@@ -52,6 +56,11 @@ def env(tmp_path: Path) -> dict[str, str]:
             cached=150_000 + n * 911,
             output=4000 + n * 31,
             reasoning=2000 + n * 7,
+            limits={
+                "limit_id": "codex",
+                "primary": {"used_percent": 61, "window_minutes": 300, "resets_at": reset},
+                "secondary": {"used_percent": 55 + n / 30, "window_minutes": 10080, "resets_at": reset},
+            },
         )
         for n in range(900)
     ]
@@ -114,9 +123,13 @@ def test_an_ordinary_answer_costs_at_most_700_tokens(
     words: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tool: str, arguments: dict[str, str]
 ) -> None:
     monkeypatch.setenv("CODEX_USAGE_TZ", "Europe/Berlin")
+    monkeypatch.setenv("CODEX_USAGE_HOME", env["CODEX_USAGE_HOME"])
     text = answer(tool, {"period": "2026-11-15..2026-11-21", **arguments}, thread_id(7), env)
     assert json.loads(text)["total"]["calls"] >= 4
     assert tokens(text, words) <= 700, text
+    if tool == "usage_summary":
+        assert list(json.loads(text)["budgets"]) == ["500 usd a week", "900 credits a day"]
+        assert list(json.loads(text)["allowance"]) == ["5-hour", "weekly"]
 
 
 def test_the_skill_itself_costs_at_most_600_tokens(words: Path) -> None:

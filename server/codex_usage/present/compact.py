@@ -74,18 +74,19 @@ def _summary(answer: Summary, full: bool) -> dict[str, Any]:
             for row in answer.rows
         ]
     if answer.rest is not None:
-        shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest)}
+        shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest, not full)}
     if answer.budgets:
-        shown["budgets"] = [_budget(budget) for budget in answer.budgets]
+        shown["budgets"] = dict(map(_budget, answer.budgets))
     if answer.allowance:
         shown["allowance"] = {_limit(one): _window(one, answer.period.zone) for one in answer.allowance}
     return _close(shown, answer.coverage, answer.data_quality, answer.next)
 
 
-def _budget(budget: BudgetState) -> dict[str, Any]:
+def _budget(budget: BudgetState) -> tuple[str, str]:
     of = f" for {_clip(budget.project, False)}" if budget.project else ""
-    shown = {"budget": f"{budget.amount:g} {budget.unit} a {budget.per}{of}", "spent": _money(budget.spent)}
-    return {**shown, "percent": budget.percent, **({"over": True} if budget.over else {})}
+    least, over = "at least " if budget.at_least else "", ", OVER" if budget.over else ""
+    spent = f"{least}{_money(budget.spent)} spent, {budget.percent:g}%{over}"
+    return f"{budget.amount:g} {budget.unit} a {budget.per}{of}", spent
 
 
 def _limit(window: AllowanceWindow) -> str:
@@ -95,8 +96,11 @@ def _limit(window: AllowanceWindow) -> str:
 def _window(window: AllowanceWindow, zone: str) -> dict[str, Any]:
     """A window's use, and when it runs out if that may be before its reset."""
     if window.reset_passed:
-        return {"reset_at": _local(window.resets_at, zone), "used_percent_before": window.used_percent}
-    shown: dict[str, Any] = {"used_percent": window.used_percent, "resets_at": _local(window.resets_at, zone)}
+        return {"reset_at": _local(window.resets_at, zone), "used_percent_before": _round(window.used_percent, 1)}
+    shown: dict[str, Any] = {
+        "used_percent": _round(window.used_percent, 1),
+        "resets_at": _local(window.resets_at, zone),
+    }
     found = window.outlook
     if found is not None and found.chance >= 0.05:
         shown["chance_to_run_out"] = found.chance
