@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.lab.calls import mcp, search
 from tests.lab.codex import CodexLab, run
 from tests.lab.ledger import Request, Usage
 from tests.lab.responses import MockResponses, Step
+from tests.support.spending import Spent, home, thread_id
 
 COMMAND = str(Path(sys.executable).with_name("codex-usage"))
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +47,7 @@ def outputs(requests: Iterable[Request]) -> list[dict[str, Any]]:
 
 def answers_in(value: Any) -> Iterator[dict[str, Any]]:
     """Our answers within a tool result, however deep a client has wrapped and quoted them."""
-    if isinstance(value, dict) and "quality" in value:
+    if isinstance(value, dict) and ("quality" in value or "headline" in value):
         yield value
     elif isinstance(value, dict):
         yield from answers_in(list(value.values()))
@@ -167,3 +170,32 @@ def test_uninstall_leaves_codex_as_it_was(
     lab.exec("hello")
     assert "codex-usage" not in mock.requests[0].text
     assert not any("codex_usage" in name for name in mock.requests[0].tools)
+
+
+def test_the_question_about_a_spike_is_answered_by_the_first_tool_result(lab: CodexLab) -> None:
+    """Three weeks of steady work, and yesterday a thread whose cache missed: the cause, in dollars, with its thread."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    steady = [
+        Spent(at=f"{now - timedelta(days=day, minutes=n):%Y-%m-%dT%H:%M:%SZ}", thread=day, input=60_000, cached=56_000)
+        for day in range(1, 22)
+        for n in range(10)
+    ]
+    broken = [
+        Spent(at=f"{now - timedelta(days=1, minutes=n + 20):%Y-%m-%dT%H:%M:%SZ}", thread=77, input=60_000, cached=0)
+        for n in range(40)
+    ]
+    home(lab.home.parent / "past", [*steady, *broken])
+    shutil.copytree(lab.home.parent / "past" / "home" / "sessions", lab.home / "sessions")
+    lab.model, lab.sandbox, lab.approval = "gpt-5.5", "read-only", "never"
+    set_up(lab)
+    requests, answers = ask(
+        lab, "use $codex-usage to explain my cost spike", mcp("codex_usage", "usage_explain"), find=True
+    )
+    assert "usage_explain" in requests[0].text
+    (answer,) = answers
+    assert answer["drivers"][0]["driver"] in ("cache_misses", "turns")  # each call of these logs is a turn
+    misses = next(one for one in answer["drivers"] if one["driver"] == "cache_misses")
+    assert misses["because"] == "gpt-5.5 calls read 19% of their input from the cache instead of 93%."
+    assert answer["contributors"]["thread"][0]["id"] == thread_id(77)[-8:]
+    assert answer["contributors"]["thread"][0]["delta"] == pytest.approx(40 * 0.3003, abs=0.01)
+    assert f"Thread {thread_id(77)[-8:]} makes $12.01 of it." in answer["headline"]

@@ -38,7 +38,7 @@ CLASSES = {"measure", "label", "identity", "path", "name"}
 
 COMMANDS = sorted(cli.commands.items())
 FIELDS = {
-    model.__name__: list(model.model_fields)
+    model.__name__: [field.alias or name for name, field in model.model_fields.items()]
     for model in (*vars(results).values(), LogReport)
     if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
 } | {"Refreshed": [field.name for field in dataclasses.fields(Refreshed)]}

@@ -16,7 +16,8 @@ import pytest
 from tests.support.mcp import Server
 from tests.support.spending import Spent, home, thread_id
 
-TOOLS = ("usage_summary", "usage_threads", "usage_calls")
+TOOLS = ("usage_summary", "usage_explain", "usage_threads", "usage_calls")
+SUMS = ("usage_summary", "usage_threads", "usage_calls")
 LONG = "Überlange Namen 🙂 " * 12
 
 
@@ -85,7 +86,8 @@ def test_every_tool_answers_without_arguments_in_one_block_of_minified_json(serv
     text = server.text(tool)
     told = json.loads(text)
     assert text == json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-    assert {"period", "total", "quality"} <= told.keys()
+    own = {"headline", "drivers", "data_quality"} if tool == "usage_explain" else {"total", "quality"}
+    assert {"period", *own} <= told.keys()
     assert len(told.get("rows", [])) <= 8
 
 
@@ -108,7 +110,7 @@ def test_two_words_filters_and_days_work_together(server: Server) -> None:
 
 
 def test_the_calling_thread_is_current(server: Server) -> None:
-    for tool in TOOLS:
+    for tool in SUMS:
         told = server.told(tool, {"thread": "current"}, thread=thread_id(3))
         assert told["total"]["calls"] == 4
         assert told["total"]["threads"] == 1
@@ -197,7 +199,7 @@ def test_an_unknown_method_does_not_end_the_server(server: Server) -> None:
 
 def test_ten_questions_at_once_on_a_new_index_are_all_answered(folder: Path, tmp_path: Path) -> None:
     with Server(environment(folder) | {"CODEX_USAGE_HOME": str(tmp_path)}) as server:
-        asked = [server.ask("tools/call", {"name": TOOLS[n % 3], "arguments": {"period": "all"}}) for n in range(10)]
+        asked = [server.ask("tools/call", {"name": SUMS[n % 3], "arguments": {"period": "all"}}) for n in range(10)]
         told = [json.loads(server.answer(number)["result"]["content"][0]["text"]) for number in asked]
     assert {one["total"]["calls"] for one in told} == {520}
 
@@ -282,8 +284,9 @@ def test_a_home_without_logs_is_an_answer(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     with Server(environment(tmp_path)) as server:
         assert server.told("usage_summary")["quality"] == "no logs found"
-        for tool in TOOLS:
+        for tool in SUMS:
             assert server.told(tool, {"period": "all"})["total"] == {"cost_usd": 0.0}
+        assert server.told("usage_explain")["headline"].startswith("Nothing unusual in the last 30 days")
 
 
 def test_a_folder_it_cannot_write_is_one_sentence(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from codex_usage.answers.allowance import allowance
 from codex_usage.answers.calls import EXPORT_COLUMNS, calls, export_rows
 from codex_usage.answers.context import Context, make_context
+from codex_usage.answers.explain import METRICS, explain
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.pricing import pinned_prices, pricing_coverage
 from codex_usage.answers.results import (
     CallLine,
     Calls,
     Coverage,
+    Explanation,
     Session,
     Status,
     Summary,
@@ -25,11 +27,13 @@ from codex_usage.answers.threads import ORDER_WORDS, threads
 __all__ = [
     "EXPORT_COLUMNS",
     "GROUP_WORDS",
+    "METRICS",
     "ORDER_WORDS",
     "CallLine",
     "Calls",
     "Context",
     "Coverage",
+    "Explanation",
     "Period",
     "Session",
     "Status",
@@ -40,6 +44,7 @@ __all__ = [
     "Threads",
     "allowance",
     "calls",
+    "explain",
     "export_rows",
     "make_context",
     "parse_period",

@@ -110,7 +110,7 @@ def _runs(context: Context, seen: _Seen) -> list[Window]:
     """The window's runs between resets: this one and some before it, from a thinned look at the snapshots."""
     length = seen.minutes * 60_000
     since = int(context.now.timestamp() * 1000) - max(5 * length, 7 * _DAY_MS)
-    rows = queries.snapshots(context.index, seen.limit, seen.minutes, since, max(60_000, length // 300))
+    rows = queries.snapshots(context.index, seen.limit, seen.minutes, since, max(60_000, length // 200))
     found = [Snapshot(*row) for row in rows]
     return split(found if seen.source == "logs" else [*found, seen.newest], seen.minutes)
 

@@ -111,7 +111,7 @@ def usd(nano: int | None) -> float | None:
 def _not_exact(index: Index, scope: Scope, filters: Filters) -> list[str]:
     """What is estimated, and what has no price, the dearest first."""
     known = queries.rates(index)
-    rows = queries.groups(index, ("rate",), scope, filters)
+    rows = queries.by_rate(index, scope, filters)
     rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
     parts = []
     for word in ("estimated", "unpriced"):

@@ -37,7 +37,7 @@ def pricing_coverage(context: Context, period: Period, filters: Filters | None =
 def price_notes(context: Context, scope: Scope, filters: Filters, total: GroupRow) -> list[PriceNote]:
     """The prices that some calls rest on, the greatest cost first."""
     known = queries.rates(context.index)
-    rows = queries.groups(context.index, ("rate",), scope, filters)
+    rows = queries.by_rate(context.index, scope, filters)
     rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
     return [_note(known[row.key[0]], row, total) for row in rows]
 

@@ -8,7 +8,7 @@ None where credits don't apply (Claude).
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Result(BaseModel):
@@ -355,6 +355,72 @@ class Relative(_Result):
     link: str
     calls: int
     cost_usd: float | None
+
+
+class Span(_Result):
+    """The days of a window, both included, and the moments between which its amount was spent."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
+    start: str = Field(alias="from")
+    end: str = Field(alias="to")
+    zone: str
+    first: str | None
+    last: str | None
+
+
+class From(_Result):
+    """An amount in the baseline (as long as the period) and in the period."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
+    start: float = Field(alias="from")
+    end: float = Field(alias="to")
+    delta: float
+    percent: float | None
+
+
+class Part(_Result):
+    """A thread, project, model or call, and its part of a change (of a call: about)."""
+
+    kind: str
+    id: str
+    label: str
+    delta: float | None
+
+
+class Driver(_Result):
+    """One cause: its part of the change, why, and what contributes most."""
+
+    driver: str
+    delta: float
+    share: float
+    because: str
+    top: list[Part]
+
+
+class Quality(_Result):
+    """What an explanation rests on. `complete` when both windows are read."""
+
+    line: str
+    complete: bool
+    unpriced_calls: int
+    estimated_calls: int
+
+
+class Explanation(_Result):
+    """Why a metric changed between a baseline and a period. The drivers, greatest first, add up to the change;
+    `per_day` says that a baseline of another length was scaled to the period's."""
+
+    headline: str
+    unusual: bool
+    metric: str
+    period: Span
+    baseline: Span
+    per_day: bool
+    change: From
+    drivers: list[Driver]
+    contributors: dict[str, list[Part]]
+    data_quality: Quality
+    next: list[str]
 
 
 class Session(_Result):

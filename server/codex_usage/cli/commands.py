@@ -236,6 +236,30 @@ def summary(
     _show(settings, answer, "show_summary")
 
 
+@cli.command(epilog=_example("explain --period this_week --baseline last_week"), short_help="Why it changed.")
+@period_options
+@click.option("--baseline", metavar="PERIOD", help="What to compare with (default: the period before, as long).")
+@click.option(
+    "--metric", default="cost_usd", show_default=True, metavar="WORD", help="cost_usd, credits, total_tokens."
+)
+@filter_options
+@global_options
+@pass_settings
+def explain(
+    settings: Settings, /, period: str | None, since: str | None, until: str | None, baseline: str | None,
+    metric: str, **options: Any,
+) -> None:  # fmt: skip
+    """Why usage changed, by causes that add up to the change. Without a period: the largest unusual rise of the last
+    30 days."""
+    from codex_usage import answers
+
+    with settings.asking("all", whole=True) as context:
+        span = context.period(period, since, until) if period or since or until else None
+        before = context.period(baseline) if baseline else None
+        answer = answers.explain(context, span, before, metric=metric, filters=_filters(options))
+    _show(settings, answer, "show_explanation")
+
+
 @cli.command(epilog=_example("threads --period last_30_days --project my-app"))
 @period_options
 @order_option("cost, tokens, calls, recent or output.")

@@ -275,6 +275,12 @@ def groups(
     return _group_rows(index, by, scope, filters, zone, ())
 
 
+def by_rate(index: Index, scope: Scope, filters: Filters = Filters()) -> list[GroupRow]:
+    """Sums by rate, without the number of threads."""
+    rows = _grouped(index, _Source(index, scope, filters), ("rate",), _sums(index, "0"), ())
+    return [GroupRow._make((row[:1], row[1:2], *row[2:])) for row in rows]
+
+
 def rest(
     index: Index,
     by: Sequence[str],
@@ -590,12 +596,18 @@ def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str 
 def snapshots(
     index: Index, limit: str, minutes: int, since_ms: int, step_ms: int
 ) -> list[tuple[int, float, int | None]]:
-    """(time, used percent, resets at (s)) of one window since a time: the last snapshot of each step."""
-    return index.sql.execute(
-        "SELECT max(time_ms), used_percent, resets_at FROM windows WHERE minutes = ?"
-        " AND coalesce(limit_id, 'codex') = ? AND time_ms >= ? GROUP BY time_ms / ? ORDER BY 1",
-        (minutes, limit, since_ms, step_ms),
-    ).fetchall()
+    """(time, used percent, resets at (s)) of one window since a time, the newest first: the last snapshot of each
+    step. Hops back along their index, as reading all of them took ten times as long."""
+    query = (
+        "SELECT time_ms, used_percent, resets_at FROM windows WHERE minutes = ? AND coalesce(limit_id, 'codex') = ?"
+        " AND time_ms >= ? AND time_ms < ? ORDER BY time_ms DESC LIMIT 1"
+    )
+    found = []
+    before = 1 << 60
+    while row := index.sql.execute(query, (minutes, limit, since_ms, before)).fetchone():
+        found.append(row)
+        before = row[0] // step_ms * step_ms
+    return found
 
 
 def spent(index: Index, start_ms: int, end_ms: int, limit: str | None = None) -> list[tuple[int, int, int]]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from codex_usage.answers import CallLine, Calls, Coverage, Session, Summary, Sums, ThreadLine, Threads
-from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, PeriodInfo
+from codex_usage.answers import CallLine, Calls, Coverage, Explanation, Session, Summary, Sums, ThreadLine, Threads
+from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Part, PeriodInfo
 from codex_usage.index.zones import zone_of
 
 MOST_BYTES = 16_000
@@ -39,7 +39,7 @@ _CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_
 _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 
-def for_model(answer: Summary | Threads | Calls | Session, detail: str = "concise") -> str:
+def for_model(answer: Summary | Threads | Calls | Session | Explanation, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
     full = detail == "full"
     if isinstance(answer, Summary):
@@ -48,6 +48,8 @@ def for_model(answer: Summary | Threads | Calls | Session, detail: str = "concis
         shown = _threads(answer, full)
     elif isinstance(answer, Calls):
         shown = _calls(answer, full)
+    elif isinstance(answer, Explanation):
+        shown = _explanation(answer, full)
     else:
         shown = _session(answer, full)
     return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
@@ -237,6 +239,59 @@ def _session(answer: Session, full: bool) -> dict[str, Any]:
     shown["columns"] = names
     shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
     return _close({k: v for k, v in shown.items() if v is not None}, answer.coverage, answer.data_quality, "")
+
+
+def _explanation(answer: Explanation, full: bool) -> dict[str, Any]:
+    """The headline and the drivers that matter, each with its reason and who is behind it; all ten when full."""
+    most = 4 if answer.unusual else 2
+    drivers = [one for at, one in enumerate(answer.drivers) if full or (at < most and abs(one.share) >= 0.03) or not at]
+    dump = answer.model_dump(mode="json")
+    shown: dict[str, Any] = {"headline": answer.headline, "metric": answer.metric}
+    for name in ("period", "baseline"):
+        shown[name] = {word: dump[name][word] for word in ("from", "to")}
+    if answer.per_day:
+        shown["baseline"]["note"] = "scaled to the period's length"
+    shown["change"] = {word: value if word == "percent" else _places(value) for word, value in dump["change"].items()}
+    shown["drivers"] = [
+        {
+            "driver": one.driver,
+            "delta": _places(one.delta),
+            "share": _round(one.share, 3),
+            "because": one.because,
+            "top": [_part(part, full) for part in _best(one.top, full)],
+        }
+        for one in drivers
+    ]
+    if len(drivers) < len(answer.drivers):
+        shown["other_drivers"] = _places(sum(one.delta for one in answer.drivers) - sum(one.delta for one in drivers))
+    shown["contributors"] = {
+        kind: [_part(part, full, kind) for part in parts[: 5 if full else 2]]
+        for kind, parts in answer.contributors.items()
+    }
+    sure = dump["data_quality"]
+    shown["data_quality"] = {"line": sure["line"], **({} if sure["complete"] else {"complete": False})}
+    shown["data_quality"] |= {name: sure[name] for name in ("unpriced_calls", "estimated_calls") if sure[name]}
+    shown["next"] = answer.next if full else answer.next[:1]
+    return shown
+
+
+def _best(parts: Sequence[Part], full: bool) -> Sequence[Part]:
+    """Of a concise driver the first thread and the first call."""
+    firsts = {part.kind: part for part in reversed(parts)}
+    return parts if full else [firsts[kind] for kind in ("thread", "call") if kind in firsts]
+
+
+def _part(part: Part, full: bool, among: str | None = None) -> dict[str, Any]:
+    identity = part.id if full or part.kind != "thread" else part.id[-8:]
+    shown: dict[str, Any] = {} if among else {"kind": part.kind}
+    shown["id"] = _clip(identity, full)
+    if part.label not in (part.id, part.id[-8:]):
+        shown["label"] = _clip(part.label, full)
+    return shown if part.delta is None else {**shown, "delta": _places(part.delta)}
+
+
+def _places(value: float) -> float:
+    return round(value, 2 if abs(value) >= 1 else 4)
 
 
 # -- parts -------------------------------------------------------------------------------------------------

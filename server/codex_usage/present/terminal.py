@@ -17,8 +17,27 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from codex_usage.answers import CallLine, Calls, Coverage, Session, Status, Summary, Sums, ThreadLine, Threads
-from codex_usage.answers.results import Allowance, AllowanceWindow, BudgetState, Change, PeriodInfo, PricingCoverage
+from codex_usage.answers import (
+    CallLine,
+    Calls,
+    Coverage,
+    Explanation,
+    Session,
+    Status,
+    Summary,
+    Sums,
+    ThreadLine,
+    Threads,
+)
+from codex_usage.answers.results import (
+    Allowance,
+    AllowanceWindow,
+    BudgetState,
+    Change,
+    Part,
+    PeriodInfo,
+    PricingCoverage,
+)
 from codex_usage.index.zones import zone_of
 from codex_usage.model.words import many
 
@@ -172,6 +191,40 @@ def show_session(out: Console, answer: Session) -> None:
     columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
     _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
     _footer(out, thread.sums, answer.coverage, answer.data_quality)
+
+
+def show_explanation(out: Console, answer: Explanation) -> None:
+    """Why something changed: the sentence, then each cause with what it added."""
+    out.print(_plain(answer.headline), style="bold")
+    span, base, change = answer.period, answer.baseline, answer.change
+    note = ", scaled to the same length" if answer.per_day else ""
+    out.print(f"{span.start} to {span.end} against {base.start} to {base.end} ({span.zone}){note}", style="dim")
+    if not change.delta:
+        return
+    shown = [one for one in answer.drivers if abs(one.share) >= 0.0005]
+    columns = [_Column("cause"), _Column("change"), _Column("share"), _Column("because", text=True)]
+    rows = [
+        (one.driver.replace("_", " "), _signed(one.delta, answer.metric), f"{one.share:.1%}", one.because)
+        for one in shown
+    ]
+    rows.append(("all together", _signed(change.delta, answer.metric), "100.0%", ""))
+    _table(out, columns, rows, dim_last=True)
+    for kind, parts in answer.contributors.items():
+        named = [f"{_part_name(part)} {_signed(part.delta or 0, answer.metric)}" for part in parts[:3]]
+        if named:
+            out.print(_plain(f"{kind}s: {', '.join(named)}"))
+    out.print(_plain(f"{answer.data_quality.line}."), style="dim")
+
+
+def _part_name(part: Part) -> str:
+    short = part.id[-8:] if part.kind == "thread" else part.id
+    return short if part.label in (part.id, short) else f"{short} “{part.label}”"
+
+
+def _signed(value: float, metric: str) -> str:
+    if metric == "cost_usd":
+        return f"{'-' if value < 0 else '+'}{money(abs(value), 2 if abs(value) >= 0.005 or value == 0 else None)}"
+    return f"{value:+,.1f}" if metric == "credits" else f"{value:+,.0f}"
 
 
 def status_line(answer: Status) -> str:

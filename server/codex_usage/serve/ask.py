@@ -28,8 +28,7 @@ def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Ma
         looked = ", ".join(str(home) for home in places.homes)
         raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
     with open_index(places.index) as index:
-        period = _period(answers.make_context(index), asked)
-        refreshed = _refresh(index, places, period.start_ms)
+        refreshed = _refresh(index, places, _since(answers.make_context(index), name, asked))
         context = answers.make_context(index, refreshed=refreshed)
         text = _RUN[name](context, asked)
     if refreshed.pending_files:
@@ -115,6 +114,16 @@ def _period(context: Context, asked: _Arguments) -> answers.Period:
     return context.period(asked.text("period") or ("all" if asked.text("thread") else "last_7_days"))
 
 
+def _since(context: Context, name: str, asked: _Arguments) -> int | None:
+    """The time from which logs must be read before an answer. An explanation looks at two months, or at its windows
+    and the weeks before them."""
+    if name != "usage_explain":
+        return _period(context, asked).start_ms
+    texts = [text for word in ("period", "baseline") if (text := asked.text(word))] or ["last_30_days"]
+    starts = [context.period(text).start_ms for text in texts]
+    return None if None in starts else min(start for start in starts if start is not None) - 45 * 86_400_000
+
+
 def _summary(context: Context, asked: _Arguments) -> str:
     by = [word for word in (asked.text("by") or "model", asked.text("then_by")) if word]
     period, filters = _period(context, asked), asked.filters()
@@ -148,4 +157,12 @@ def _within(asked: _Arguments, ask: Callable[[int], answers.Summary | answers.Th
         limit = max(1, min(limit - 1, limit * MOST_BYTES // len(text.encode("utf-8", "replace"))))
 
 
-_RUN = {"usage_summary": _summary, "usage_threads": _threads, "usage_calls": _calls}
+def _explain(context: Context, asked: _Arguments) -> str:
+    period, baseline = (
+        None if (text := asked.text(name)) is None else context.period(text) for name in ("period", "baseline")
+    )
+    metric = asked.text("metric") or "cost_usd"
+    return for_model(answers.explain(context, period, baseline, metric=metric, filters=asked.filters()), asked.detail())
+
+
+_RUN = {"usage_explain": _explain, "usage_summary": _summary, "usage_threads": _threads, "usage_calls": _calls}

@@ -12,8 +12,8 @@ from typing import Any
 
 NAME = "codex-usage"
 INSTRUCTIONS = (
-    "Exact token usage and cost of Codex and Claude Code on this machine, from their logs: what was spent, when, on "
-    "which model, project or thread (also this one: thread=current)."
+    "Exact usage and cost of Codex and Claude Code on this machine, from their logs, and why it changed. "
+    "thread=current is this conversation."
 )
 
 _PERIOD = {
@@ -21,8 +21,9 @@ _PERIOD = {
     "description": "today, yesterday, last_7_days (default), last_30_days, this_week, this_month, this_year, all, "
     "2026-11-14 or 2026-11-01..2026-11-14 (inclusive, local days)",
 }
-_THREAD = {"type": "string", "description": "thread id (full or last 8), name, or current"}
-_DETAIL = {"type": "string", "enum": ["concise", "full"], "description": "default concise"}
+_SAME_PERIOD = {"type": "string", "description": "as in usage_summary"}
+_THREAD = {"type": "string", "description": "id (full or last 8), name, or current"}
+_DETAIL = {"type": "string", "enum": ["concise", "full"]}
 _FILTERS = {
     "model": {"type": "string"},
     "project": {"type": "string"},
@@ -53,7 +54,7 @@ TOOLS: tuple[Tool, ...] = (
         {
             "period": _PERIOD,
             "by": {"type": "string", "enum": _GROUPS, "description": "breakdown, default model"},
-            "then_by": {"type": "string", "enum": _GROUPS},
+            "then_by": {"type": "string", "description": "a second one"},
             "thread": _THREAD,
             **_FILTERS,
             "limit": {"type": "integer", "description": "rows, default 8, at most 100"},
@@ -61,10 +62,23 @@ TOOLS: tuple[Tool, ...] = (
         },
     ),
     Tool(
+        "usage_explain",
+        "Why usage changed: causes that add up to the change, with the threads and calls behind each. Without period "
+        "it finds the largest unusual rise of the last 30 days.",
+        {
+            "period": {"type": "string", "description": "as in usage_summary; default: the spike"},
+            "baseline": {"type": "string", "description": "period to compare with, default the one before"},
+            "metric": {"type": "string", "enum": ["cost_usd", "credits", "total_tokens"]},
+            "thread": _THREAD,
+            **_FILTERS,
+            "detail": _DETAIL,
+        },
+    ),
+    Tool(
         "usage_threads",
         "The costliest (or latest) threads of a period; with thread, all about that one and its subagents.",
         {
-            "period": _PERIOD,
+            "period": _SAME_PERIOD,
             "thread": _THREAD,
             "order": {"type": "string", "enum": ["cost", "tokens", "calls", "recent", "output"]},
             **_FILTERS,
@@ -77,7 +91,7 @@ TOOLS: tuple[Tool, ...] = (
         "usage_calls",
         "Single model calls, costliest first, of a period or thread.",
         {
-            "period": _PERIOD,
+            "period": _SAME_PERIOD,
             "thread": _THREAD,
             "order": {"type": "string", "enum": ["cost", "tokens", "uncached", "output", "recent", "duration"]},
             **_FILTERS,
