@@ -211,28 +211,30 @@ def test_a_thread_tells_its_turns_models_and_costliest_calls(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("case", "role", "link"),
+    ("case", "relation", "link"),
     [
-        ("0.169.0-subagents", "subagent", "logged"),
-        ("0.147.0-subagents", "subagent", "logged"),
-        ("0.169.0-review", "review", "logged"),
-        ("0.147.0-review", "review", "logged"),
+        ("0.169.0-subagents", "subagent", "exact"),
+        ("0.147.0-subagents", "subagent", "exact"),
+        ("0.169.0-review", "review", "exact"),
+        ("0.147.0-review", "review", "exact"),
         ("0.130.0-review", "review", "inferred"),
-        ("0.169.0-guardian", "guardian", "logged"),
+        ("0.169.0-guardian", "guardian", "exact"),
     ],
 )
-def test_a_thread_names_the_threads_that_it_caused(tmp_path: Path, case: str, role: str, link: str) -> None:
+def test_a_thread_names_the_threads_that_it_caused(tmp_path: Path, case: str, relation: str, link: str) -> None:
     places = places_of(CASES / case / "codex_home", data=tmp_path)
     with open_index(places.index) as index:
         refresh(index, places)
         context = answers.make_context(index, "UTC", NOW)
         lines = answers.threads(context, context.period("all"), limit=50).rows
         sessions = [answers.session(context, line.thread_id) for line in lines]
-    parents = [one for one in sessions if one.children]
+    caused = {one.thread.thread_id: [c for c in one.children if c.relation != "fork"] for one in sessions}
+    parents = [one for one in sessions if caused[one.thread.thread_id]]
     assert len(parents) == 1
-    assert {(child.role, child.link) for child in parents[0].children} == {(role, link)}
-    whole = (parents[0].thread.sums.cost_usd or 0) + sum(child.cost_usd or 0 for child in parents[0].children)
-    assert parents[0].with_children_usd == pytest.approx(whole)
+    children = caused[parents[0].thread.thread_id]
+    assert {(child.relation, child.link, child.depth) for child in children} == {(relation, link, 1)}
+    whole = (parents[0].thread.sums.cost_usd or 0) + sum(child.cost_usd or 0 for child in children)
+    assert parents[0].with_children_usd == pytest.approx(whole, abs=1e-5)  # parts are rounded
     costs = [child.cost_usd or 0 for child in parents[0].children]
     assert costs == sorted(costs, reverse=True)
 

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
-from codex_usage.answers import results
+from codex_usage.answers import advice_results, results, story_results
 from codex_usage.answers.inspect import LogReport
 from codex_usage.cli import options
 from codex_usage.cli.commands import _ALIASES, cli
@@ -39,7 +39,7 @@ CLASSES = {"measure", "label", "identity", "path", "name"}
 COMMANDS = sorted(cli.commands.items())
 FIELDS = {
     model.__name__: [field.alias or name for name, field in model.model_fields.items()]
-    for model in (*vars(results).values(), LogReport)
+    for model in (*vars(results).values(), *vars(advice_results).values(), *vars(story_results).values(), LogReport)
     if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
 } | {"Refreshed": [field.name for field in dataclasses.fields(Refreshed)]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_usage.homes import project_of
+from codex_usage.homes.projects import hashed_remote, project_of
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,11 @@ from codex_usage.homes import project_of
     ],
 )
 def test_every_address_of_a_repository_is_the_same_project(remote: str) -> None:
-    project = project_of("/anywhere", remote)
-    assert project == project_of("/elsewhere", "https://github.com/acme/shop.git")
-    assert project.label == "shop"
-    assert "token" not in project.key
+    hashed = hashed_remote(remote)
+    assert hashed == hashed_remote("https://github.com/acme/shop.git")
+    assert project_of("/anywhere", hashed) == project_of("/elsewhere", hashed)
+    assert project_of(None, hashed).label == "shop"
+    assert "token" not in hashed
 
 
 def test_without_a_remote_the_folder_is_the_project() -> None:
@@ -34,4 +35,4 @@ def test_a_call_without_a_folder_has_no_project() -> None:
 
 @pytest.mark.parametrize("remote", ["http://[bad", "", "   ", ":", "\x00"])
 def test_a_remote_that_is_none_is_no_fault(remote: str) -> None:
-    assert project_of("/home/dev/shop", remote).label
+    assert project_of("/home/dev/shop", hashed_remote(remote)).label

@@ -114,6 +114,9 @@ def test_all_tools_cost_at_most_1100_tokens_in_code_mode(words: Path) -> None:
         ("usage_summary", {"by": "thread"}),
         ("usage_summary", {"by": "model", "then_by": "project", "period": "all"}),
         ("usage_explain", {}),
+        ("usage_recommendations", {}),
+        ("diagnostics", {}),
+        ("diagnostics", {"section": "concentration"}),
         ("usage_threads", {}),
         ("usage_threads", {"thread": "current"}),
         ("usage_calls", {}),
@@ -126,7 +129,7 @@ def test_an_ordinary_answer_costs_at_most_700_tokens(
     monkeypatch.setenv("CODEX_USAGE_TZ", "Europe/Berlin")
     monkeypatch.setenv("CODEX_USAGE_HOME", env["CODEX_USAGE_HOME"])
     text = answer(tool, {"period": "2026-11-15..2026-11-21", **arguments}, thread_id(7), env)
-    assert tool == "usage_explain" or json.loads(text)["total"]["calls"] >= 4
+    assert tool in ("usage_explain", "usage_recommendations", "diagnostics") or json.loads(text)["total"]["calls"] >= 4
     assert tokens(text, words) <= 700, text
     if tool == "usage_summary":
         assert list(json.loads(text)["budgets"]) == ["500 usd a week", "900 credits a day"]

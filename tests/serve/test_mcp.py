@@ -16,7 +16,9 @@ import pytest
 from tests.support.mcp import Server
 from tests.support.spending import Spent, home, thread_id
 
-TOOLS = ("usage_summary", "usage_explain", "usage_threads", "usage_calls")
+TOOLS = (
+    "usage_summary", "usage_explain", "usage_recommendations", "usage_threads", "usage_calls", "diagnostics",
+)  # fmt: skip
 SUMS = ("usage_summary", "usage_threads", "usage_calls")
 LONG = "Überlange Namen 🙂 " * 12
 
@@ -86,8 +88,9 @@ def test_every_tool_answers_without_arguments_in_one_block_of_minified_json(serv
     text = server.text(tool)
     told = json.loads(text)
     assert text == json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-    own = {"headline", "drivers", "data_quality"} if tool == "usage_explain" else {"total", "quality"}
-    assert {"period", *own} <= told.keys()
+    own = {"usage_explain": {"headline", "drivers", "data_quality"}, "usage_recommendations": {"headline", "quality"},
+           "diagnostics": {"section", "status", "tables"}}  # fmt: skip
+    assert {"period"} | own.get(tool, {"total", "quality"}) <= told.keys()
     assert len(told.get("rows", [])) <= 8
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import Coverage, PeriodInfo, Sums
+from codex_usage.homes.project_config import load_projects
 from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, coverage, queries
 from codex_usage.index.zones import zone_of
 from codex_usage.model import BadInput
@@ -132,14 +133,20 @@ def _short(text: str) -> str:
 
 
 def money_problems() -> list[str]:
-    """What is wrong with the user's own files of prices, credits, budgets and allowance, a sentence each."""
+    """What is wrong with the user's own files of prices, credits, budgets, allowance and projects, a sentence each."""
     return list(_money_problems(config_mark(CONFIG_FILES)))
 
 
 @lru_cache(maxsize=1)
 def _money_problems(_mark: str) -> tuple[str, ...]:
     """Read again only when a file has changed: every answer asks."""
-    return (*load_pricing().problems, *load_rate_card().problems, *load_budgets()[1], *load_allowance()[2])
+    return (
+        *load_pricing().problems,
+        *load_rate_card().problems,
+        *load_budgets()[1],
+        *load_allowance()[2],
+        *load_projects().problems,
+    )
 
 
 def sums(row: GroupRow, threads: int | None = None) -> Sums:

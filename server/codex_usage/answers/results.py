@@ -347,16 +347,6 @@ class Calls(_Result):
     cursor: str | None
 
 
-class Relative(_Result):
-    """A thread that another one caused; `link` is logged or inferred."""
-
-    thread_id: str
-    role: str
-    link: str
-    calls: int
-    cost_usd: float | None
-
-
 class Span(_Result):
     """The days of a window, both included, and the moments between which its amount was spent."""
 
@@ -421,23 +411,6 @@ class Explanation(_Result):
     contributors: dict[str, list[Part]]
     data_quality: Quality
     next: list[str]
-
-
-class Session(_Result):
-    """One thread as a whole, with what it caused."""
-
-    thread: ThreadLine
-    children: list[Relative]
-    with_children_usd: float | None
-    models: list[SummaryRow]
-    zone: str
-    turn_outcomes: dict[str, int]
-    turn_ms_median: int | None
-    turn_ms_p95: int | None
-    first_token_ms_median: int | None
-    costly_calls: list[CallLine]
-    coverage: Coverage
-    data_quality: str
 
 
 class Status(_Result):

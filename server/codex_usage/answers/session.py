@@ -1,12 +1,14 @@
-"""One thread as a whole: its sums, models, turns, costliest calls and the threads it caused."""
+"""One thread as a whole: its sums, models, turns, costliest calls, its story and the threads it led to."""
 
 from __future__ import annotations
 
 from codex_usage.answers.calls import call_rows
 from codex_usage.answers.context import Context, find_thread, share, sums, usd
-from codex_usage.answers.results import Relative, Session, SummaryRow
+from codex_usage.answers.results import SummaryRow
+from codex_usage.answers.story import costly_turns, story
+from codex_usage.answers.story_results import Relative, Session
 from codex_usage.answers.threads import thread_line
-from codex_usage.index import Filters, Scope, queries
+from codex_usage.index import Filters, GroupRow, Scope, queries
 from codex_usage.model import BadInput
 
 
@@ -22,14 +24,23 @@ def session(context: Context, thread: str) -> Session:
             raise BadInput(f"Thread {uuid} has no usage recorded.")
         models = queries.groups(index, ("model",), scope, filters)
         turns = queries.turn_stats(index, uuid)
-        children = [_relative(context, *found) for found in queries.children(index, uuid)]
-        children.sort(key=lambda child: (-(child.cost_usd or 0), child.thread_id))
-        known = [child.cost_usd for child in children if child.cost_usd is not None]
-        own = usd(total.cost) if total.priced else None
+        own, *related = queries.relations(index, uuid)
+        found = queries.thread_sums(index, [one.key for one in related])
+        caused = {one.key: one.relation for one in related if one.relation != "fork"}
+        priced = [row.cost for row in (total, *(found[key] for key in caused if key in found)) if row.priced]
+        turn_rows = queries.turn_rows(index, [own.key, *caused])
+        own_turns = [turn for turn in turn_rows if turn.thread == own.key]
+        others = [turn for turn in turn_rows if turn.thread != own.key]
+        helpers = [turn for turn in others if caused[turn.thread] in ("subagent", "guardian")]
         return Session(
             thread=thread_line(rows[0], total),
-            children=children,
-            with_children_usd=None if own is None and not known else round((own or 0) + sum(known), 6),
+            children=sorted(
+                (_relative(one, found.get(one.key)) for one in related),
+                key=lambda child: (-(child.cost_usd or 0), child.thread_id),
+            ),
+            with_children_usd=usd(sum(priced)) if priced else None,
+            story=story(queries.steps(index, own.key), own_turns, helpers),
+            turns=costly_turns(own_turns, others),
             models=[
                 SummaryRow(labels=[str(row.labels[0])], sums=sums(row), share=share(row, total))
                 for row in sorted(models, key=lambda row: -row.cost)
@@ -45,10 +56,15 @@ def session(context: Context, thread: str) -> Session:
         )
 
 
-def _relative(context: Context, uuid: str, role: str, link: str) -> Relative:
-    total = queries.totals(context.index, Scope(), Filters(thread=uuid))
+def _relative(one: queries.Relation, total: GroupRow | None) -> Relative:
     return Relative(
-        thread_id=uuid, role=role, link=link, calls=total.calls, cost_usd=usd(total.cost) if total.priced else None
+        thread_id=one.uuid,
+        relation=one.relation,
+        link=one.link,
+        depth=one.depth,
+        calls=total.calls if total else 0,
+        cost_usd=usd(total.cost) if total and total.priced else None,
+        credits=usd(total.credits) if total and total.credited else None,
     )
 
 

@@ -7,33 +7,23 @@ Codex 0.130 and 0.169 read the file as TOML 1.1 with an optional byte order mark
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from codex_usage.homes.config import write_bytes
 from codex_usage.model import BadInput
 
 NAME = "codex-usage"
 #: Codex gives a server hardly any of its own environment; these are the names that ours reads. Those that are
 #: not set are not passed, and do no harm (measured with 0.130 and 0.169).
 ENV_VARS = (
-    "CODEX_HOME",
-    "CLAUDE_CONFIG_DIR",
-    "CODEX_USAGE_HOME",
-    "CODEX_USAGE_LANG",
-    "CODEX_USAGE_PRICING",
-    "CODEX_USAGE_TZ",
-    "CODEX_USAGE_WEEKLY_RESET",
-    "TZ",
-    "CODEX_USAGE_ALLOW_RAW_CONTEXT",
-)
-_HEADER = re.compile(
-    r"""^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].]""", re.MULTILINE
-)
+    "CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING", "CODEX_USAGE_TZ",
+    "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_ALLOW_RAW_CONTEXT",
+)  # fmt: skip
+_HEADER = re.compile(r"""(?m)^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].]""")
 _ANY_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _BOM = "\ufeff"
 _Entry = dict[str, Any] | None
@@ -41,7 +31,7 @@ _Entry = dict[str, Any] | None
 
 def read_config(codex_home: Path) -> dict[str, Any]:
     """Codex's config.toml as plain values, empty when there is none. Raises BadInput."""
-    return _values((read_text(codex_home / "config.toml") or "").removeprefix(_BOM))
+    return _parse((read_text(codex_home / "config.toml") or "").removeprefix(_BOM))[1]
 
 
 def read_text(path: Path) -> str | None:
@@ -58,44 +48,32 @@ def read_text(path: Path) -> str | None:
 
 
 def write_text(path: Path, text: str, like: Path) -> None:
-    """Replace a file at once, with the rights of `like` (else the user's only); a link stays a link."""
-    target = Path(os.path.realpath(path))
+    """Replace a file at once, with the rights of `like` (else the user's only); a link stays one. Raises BadInput."""
     mode = like.stat().st_mode & 0o777 if like.exists() else 0o600
-    descriptor, name = tempfile.mkstemp(prefix=".codex-usage-", dir=target.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        write_bytes(path, text.encode())
+    except BadInput as error:
+        raise BadInput(f"{str(error).removesuffix('.')}; mend its rights and try again.") from error
+    path.chmod(mode)
 
 
 # -- the table ---------------------------------------------------------------------------------------------
 
 
 def with_server(text: str, command: str) -> str:
-    """The text of a config.toml with our table in it; the same text when it is there already.
-
-    A table that is there keeps the keys the user set; only its command and missing env_vars are put.
-    Raises BadInput.
-    """
+    """The text of a config.toml with our table in it. One that is there keeps the keys the user set; only its command
+    and missing env_vars are put. Raises BadInput."""
     body = text.removeprefix(_BOM)
     entry = entry_of(body)
     if entry is None:
         edits = [lambda: _append(body, command), lambda: _edit(body, lambda servers: _add(servers, command))]
     elif not _starts_us(entry):
-        raise BadInput(
-            "[mcp_servers.codex-usage] in config.toml starts another program;"
-            " rename or remove it, then run setup again."
-        )
+        other = "[mcp_servers.codex-usage] in config.toml starts another program"
+        raise BadInput(f"{other}; rename or remove it, then run setup again.")
     elif _complete(entry, command):
         return text
     else:
-        edits = [lambda: _edit_part(body, entry, lambda servers: _update(servers[NAME], command))]
+        edits = [lambda: _renew(body, entry, command)]
     return text[: len(text) - len(body)] + _first_safe(body, edits, lambda new: _complete(new, command))
 
 
@@ -110,28 +88,14 @@ def without_server(text: str) -> str:
     return text[: len(text) - len(body)] + _first_safe(body, edits, lambda new: new is None)
 
 
-def _parse(body: str) -> Any:
-    """A tomlkit document. Raises BadInput that names the line."""
+def _parse(body: str) -> tuple[Any, dict[str, Any]]:
+    """A tomlkit document, and the same as plain values. Raises BadInput that names the line."""
     import tomlkit
-
-    with _syntax_told():
-        return tomlkit.parse(body)
-
-
-def _values(body: str) -> dict[str, Any]:
-    """The text as plain values. Raises BadInput."""
-    document = _parse(body)
-    with _syntax_told():  # some keys that are given twice are only noticed here
-        values: dict[str, Any] = document.unwrap()
-    return values
-
-
-@contextmanager
-def _syntax_told() -> Iterator[None]:
     from tomlkit.exceptions import ParseError, TOMLKitError
 
     try:
-        yield
+        document = tomlkit.parse(body)
+        return document, document.unwrap()  # some keys that are given twice are only noticed here
     except (TOMLKitError, ValueError, RecursionError) as error:
         line = f" line {error.line}" if isinstance(error, ParseError) else ""
         why = re.sub(r" at line \d+ col \d+$", "", str(error))
@@ -140,7 +104,7 @@ def _syntax_told() -> Iterator[None]:
 
 def entry_of(text: str) -> _Entry:
     """Our table as plain values, None when there is none. Raises BadInput."""
-    servers = _values(text.removeprefix(_BOM)).get("mcp_servers", {})
+    servers = _parse(text.removeprefix(_BOM))[1].get("mcp_servers", {})
     entry = servers.get(NAME) if isinstance(servers, dict) else 0
     if entry is not None and not isinstance(entry, dict):
         raise BadInput("mcp_servers in config.toml is not made of tables; correct it, then run this again.")
@@ -162,15 +126,19 @@ def _starts_us(entry: Mapping[str, Any]) -> bool:
     return "url" not in entry and ("command" not in entry or is_ours(entry) or runs)
 
 
-def _complete(entry: Mapping[str, Any] | None, command: str) -> bool:
+def _complete(entry: _Entry, command: str) -> bool:
     return entry is not None and entry.get("command") == command and not _missing(entry)
 
 
-def _missing(entry: Mapping[str, Any]) -> list[str]:
+def env_names(entry: Mapping[str, Any]) -> list[Any]:
+    """The variables that Codex passes on to the server of this table."""
     given = entry.get("env_vars")
     values = given if isinstance(given, list) else []
-    names = {value.get("name") if isinstance(value, dict) else value for value in values}
-    return [name for name in ENV_VARS if name not in names]
+    return [value.get("name") if isinstance(value, dict) else value for value in values]
+
+
+def _missing(entry: Mapping[str, Any]) -> list[str]:
+    return [name for name in ENV_VARS if name not in env_names(entry)]
 
 
 def _first_safe(body: str, edits: list[Callable[[], str]], good: Callable[[_Entry], bool]) -> str:
@@ -181,25 +149,16 @@ def _first_safe(body: str, edits: list[Callable[[], str]], good: Callable[[_Entr
             new = edit()
             if good(entry_of(new)) and _others(new) == _others(body):
                 return new
-    raise BadInput(
-        "config.toml is laid out in a way that cannot be edited safely;"
-        " edit its table [mcp_servers.codex-usage] yourself."
-    )
+    why = "config.toml is laid out in a way that cannot be edited safely"
+    raise BadInput(f"{why}; edit its table [mcp_servers.codex-usage] yourself.")
 
 
 def _others(body: str) -> str:
     """Everything the text says but our table; as text, in which a NaN equals itself."""
-    values = _values(body)
-    servers = values.get("mcp_servers")
-    if isinstance(servers, dict):
+    values = _parse(body)[1]
+    if isinstance(servers := values.get("mcp_servers"), dict):
         servers.pop(NAME, None)
-        if not servers:
-            del values["mcp_servers"]
-    return repr(values)
-
-
-def _newline(body: str) -> str:
-    return "\r\n" if body[: body.rfind("\n") + 1].endswith("\r\n") else "\n"
+    return repr({key: value for key, value in values.items() if value or key != "mcp_servers"})
 
 
 def _append(body: str, command: str) -> str:
@@ -207,13 +166,10 @@ def _append(body: str, command: str) -> str:
     either: that is how `_cut` knows."""
     import tomlkit
 
-    end = _newline(body)
-    lines = [
-        f"[mcp_servers.{NAME}]",
-        f"command = {tomlkit.item(command).as_string()}",
-        f"env_vars = {tomlkit.item(list(ENV_VARS)).as_string()}",
-    ]
-    table = end.join(lines)
+    end = "\r\n" if body[: body.rfind("\n") + 1].endswith("\r\n") else "\n"
+    entry = {"command": command, "env_vars": list(ENV_VARS)}
+    lines = [f"{key} = {tomlkit.item(value).as_string()}" for key, value in entry.items()]
+    table = end.join([f"[mcp_servers.{NAME}]", *lines])
     if not body or body.endswith("\n"):
         return body + (end if body else "") + table + end
     return body + end + end + table
@@ -236,11 +192,8 @@ def _less_newline(text: str) -> str:
 
 
 def _span(body: str, entry: dict[str, Any]) -> tuple[int, int]:
-    """Where our table's own lines stand. Raises LookupError when it is not one run of lines.
-
-    A run is right when, parsed alone, it is the whole entry: neither a header inside a string nor a bracket
-    at the start of a line can mislead.
-    """
+    """Where our table's own lines stand. Raises LookupError when it is not one run of lines. A run is right when,
+    parsed alone, it is the whole entry: neither a header in a string nor a bracket that begins a line can mislead."""
     for header in _HEADER.finditer(body):
         for stop in [*(found.start() for found in _ANY_HEADER.finditer(body, header.end())), len(body)]:
             piece = _trimmed(body[header.start() : stop])
@@ -260,20 +213,20 @@ def _trimmed(piece: str) -> str:
     return "".join(lines)
 
 
-def _edit_part(body: str, entry: dict[str, Any], change: Callable[[Any], object]) -> str:
+def _renew(body: str, entry: dict[str, Any], command: str) -> str:
     """Edit the table's own lines and leave all others as they are; edit the whole where it has none."""
     try:
         start, stop = _span(body, entry)
     except LookupError:
         start, stop = 0, len(body)
-    return body[:start] + _edit(body[start:stop], change) + body[stop:]
+    return body[:start] + _edit(body[start:stop], lambda servers: _update(servers[NAME], command)) + body[stop:]
 
 
 def _edit(piece: str, change: Callable[[Any], object]) -> str:
     """Change the `mcp_servers` of a text. Raises BadInput when tomlkit would not give back the rest."""
     import tomlkit
 
-    document = _parse(piece)
+    document, _ = _parse(piece)
     if tomlkit.dumps(document) != piece:
         raise BadInput("config.toml is laid out in an unusual way.")
     change(document["mcp_servers"])
@@ -286,9 +239,8 @@ def _edit(piece: str, change: Callable[[Any], object]) -> str:
 def _add(servers: Any, command: str) -> None:
     import tomlkit
 
-    entry = tomlkit.inline_table()
-    entry.update({"command": command, "env_vars": list(ENV_VARS)})
-    servers[NAME] = entry
+    servers[NAME] = tomlkit.inline_table()
+    servers[NAME].update({"command": command, "env_vars": list(ENV_VARS)})
 
 
 def _update(entry: Any, command: str) -> None:
@@ -296,7 +248,7 @@ def _update(entry: Any, command: str) -> None:
         entry.pop("args", None)  # they were the runner's
     if entry.get("command") != command:
         entry["command"] = command
-    if not isinstance(entry.get("env_vars"), list):
+    if isinstance(entry.get("env_vars"), list):
+        entry["env_vars"].extend(_missing(entry))
+    else:
         entry["env_vars"] = list(ENV_VARS)
-    for name in _missing(entry):
-        entry["env_vars"].append(name)

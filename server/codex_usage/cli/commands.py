@@ -260,6 +260,47 @@ def explain(
     _show(settings, answer, "show_explanation")
 
 
+@cli.command(epilog=_example("recommendations --period this_month"), short_help="What would have saved most.")
+@period_options
+@filter_options
+@limit_option(5, least=1)
+@global_options
+@pass_settings
+def recommendations(
+    settings: Settings, /, period: str | None, since: str | None, until: str | None, limit: int, **options: Any
+) -> None:
+    """What would have saved most (default: in the last 30 days), worked out call by call."""
+    from codex_usage import answers
+
+    asked = period or (None if since or until else "last_30_days")
+    with settings.asking(asked, since, until) as context:
+        answer = answers.recommendations(context, context.period(asked, since, until), _filters(options), limit)
+    _show(settings, answer, "show_advice")
+
+
+@cli.command(epilog=_example("diagnostics commands --period this_week"), short_help="What tools did.")
+@click.argument("section", default="overview")
+@period_options
+@filter_options
+@limit_option(10, least=1)
+@click.option("--no-scan", is_flag=True, help="Answer from the last scan of the logs' tools.")
+@global_options
+@pass_settings
+def diagnostics(
+    settings: Settings, /, section: str, period: str | None, since: str | None, until: str | None, limit: int,
+    no_scan: bool, **options: Any,
+) -> None:  # fmt: skip
+    """What tools did, and what that went with. SECTION is overview, tools, mcp, tool-output, commands,
+    git-interactions, file-reads, file-modifications, read-productivity or concentration. Only names from fixed lists,
+    numbers and keyed hashes of paths are kept of what a log says."""
+    from codex_usage.answers.diagnostics import diagnostics as ask
+
+    with settings.asking(period, since, until, whole=True) as context:
+        span, scan = context.period(period, since, until), None if no_scan else settings.places()
+        answer = ask(context, section, span, _filters(options), limit, scan, None)
+    _show(settings, answer, "show_diagnostics")
+
+
 @cli.command(epilog=_example("threads --period last_30_days --project my-app"))
 @period_options
 @order_option("cost, tokens, calls, recent or output.")
@@ -532,3 +573,4 @@ def inspect_log(settings: Settings, path: Path) -> None:
 
 
 from codex_usage.cli import money as _money  # noqa: E402, F401  (its commands join the others)
+from codex_usage.cli import projects as _projects  # noqa: E402, F401

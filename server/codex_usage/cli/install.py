@@ -78,11 +78,10 @@ def skill_is_current(source: Path, target: Path) -> bool:
 
 
 def _skill_files(folder: Path) -> list[Path]:
-    found = [folder / "SKILL.md"]
-    for part in _SKILL_PARTS[1:]:
-        found += [path for path in sorted((folder / part).rglob("*")) if path.is_file()]
-    inside = [(path, path.relative_to(folder).parts) for path in found]
-    return [path for path, parts in inside if not any(part.startswith((".", "__")) for part in parts)]
+    inside = [path for name in _SKILL_PARTS[1:] for path in sorted((folder / name).rglob("*")) if path.is_file()]
+    hidden = (".", "__")
+    shown = [path for path in inside if not any(part.startswith(hidden) for part in path.relative_to(folder).parts)]
+    return [folder / "SKILL.md", *shown]
 
 
 # -- install and uninstall ---------------------------------------------------------------------------------
@@ -91,43 +90,41 @@ def _skill_files(folder: Path) -> list[Path]:
 def install(
     codex_home: Path, *, skills_home: Path, server_command: Path, source: Path, env: Mapping[str, str]
 ) -> list[Step]:
-    """Put the skill and the server where Codex finds them; run again, it says "already".
-
-    Raises BadInput before anything is written when config.toml cannot be read or the skill's place is taken.
-    """
+    """Put the skill and the server where Codex finds them; run again, it says "already". Raises BadInput before
+    anything is written when config.toml cannot be read or the skill's place is taken."""
     if not server_command.is_file():
         raise BadInput(f"{server_command} does not exist; reinstall codex-usage-mcp, then run setup again.")
     config = codex_home / "config.toml"
     before = read_text(config)
     after = with_server(before or "", str(server_command))
     target = skills_home / NAME
-    _check_place(source, target)
+    if target.is_symlink():
+        if target.resolve() != source.resolve():
+            raise BadInput(f"{target} is a link to something else; remove it, then run setup again.")
+    elif target.exists() and not (target / MARKER).is_file():
+        raise BadInput(f"{target} was not put there by codex-usage; move it away, then run setup again.")
     with _told(target):
         steps = [_put_skill(source, target)]
     with _told(config):
         steps += _put_config(config, before, after)
     if codex_home.absolute() not in find_places(env=env).codex:
-        what = f"Codex uses this home when it is started with CODEX_HOME={codex_home}."
-        steps.append(Step(what, codex_home, False))
+        steps += [Step(f"Codex uses this home when it is started with CODEX_HOME={codex_home}.", codex_home, False)]
     return steps
 
 
 def uninstall(codex_home: Path, *, skills_home: Path, env: Mapping[str, str] | None = None) -> list[Step]:
-    """Take away exactly what `install` put; the index and the settings stay.
-
-    Raises BadInput before anything is changed when config.toml cannot be read or edited safely.
-    """
+    """Take away exactly what `install` put; the index and the settings stay. Raises BadInput before anything is
+    changed when config.toml cannot be read or edited safely."""
     config = codex_home / "config.toml"
     before = read_text(config)
     after = None if before is None else _restored(config, before)
     with _told(config):
         steps = _take_config(config, before, after)
     with _told(skills_home / NAME):
-        steps.append(_take_skill(skills_home / NAME))
+        steps += [_take_skill(skills_home / NAME)]
     data = usage_home(env)
     if data.exists():
-        what = f"Kept the index and your settings in {data}; delete that folder to forget them."
-        steps.append(Step(what, data, False))
+        steps += [Step(f"Kept the index and your settings in {data}; delete that folder to forget them.", data, False)]
     return steps
 
 
@@ -143,46 +140,30 @@ def _told(path: Path) -> Iterator[None]:
 # -- the skill ---------------------------------------------------------------------------------------------
 
 
-def _check_place(source: Path, target: Path) -> None:
-    if target.is_symlink():
-        if target.resolve() != source.resolve():
-            raise BadInput(f"{target} is a link to something else; remove it, then run setup again.")
-    elif target.exists() and not (target / MARKER).is_file():
-        raise BadInput(f"{target} was not put there by codex-usage; move it away, then run setup again.")
-
-
 def _put_skill(source: Path, target: Path) -> Step:
     if target.is_symlink():
         return Step(f"The skill is already there, as a link to {source}.", target, False)
-    marker = target / MARKER
-    renewed = marker.is_file()
+    renewed = (target / MARKER).is_file()
     if renewed and skill_is_current(source, target):
         return Step(f"The skill is already in {target}.", target, False)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".codex-usage-", dir=target.parent))
-    try:
-        new = aside / "new"
-        _copy_skill(source, new)
+    with tempfile.TemporaryDirectory(prefix=".codex-usage-", dir=target.parent, ignore_cleanup_errors=True) as aside:
+        new, old = Path(aside, "new"), Path(aside, "old")
+        for file in _skill_files(source):
+            copy = new / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            # contents only: a source that may not be written (a system package) must not make such a copy
+            shutil.copyfile(file, copy)
+        (new / MARKER).write_text(f"{__version__}\n", encoding="utf-8")
         if renewed:
-            target.rename(aside / "old")
+            target.rename(old)
         try:
             new.rename(target)
         except OSError:
             if renewed:
-                (aside / "old").rename(target)
+                old.rename(target)
             raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return Step(f"{'Renewed' if renewed else 'Put'} the skill in {target}.", target, True)
-
-
-def _copy_skill(source: Path, target: Path) -> None:
-    for file in _skill_files(source):
-        copy = target / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        # contents only: a source that may not be written (a system package) must not make such a copy
-        shutil.copyfile(file, copy)
-    (target / MARKER).write_text(f"{__version__}\n", encoding="utf-8")
 
 
 def _take_skill(target: Path) -> Step:
@@ -191,12 +172,11 @@ def _take_skill(target: Path) -> Step:
     if not (target / MARKER).is_file():
         word = "holds a skill that setup did not put there" if target.exists() else "does not exist"
         return Step(f"Nothing to remove: {target} {word}.", target, False)
-    for part in _SKILL_PARTS:
-        if (target / part).is_dir():
-            shutil.rmtree(target / part)
+    for part in (target / name for name in (*_SKILL_PARTS, MARKER)):
+        if part.is_dir():
+            shutil.rmtree(part)
         else:
-            (target / part).unlink(missing_ok=True)
-    (target / MARKER).unlink()
+            part.unlink(missing_ok=True)
     with suppress(OSError):  # files of the user's own stay
         target.rmdir()
     return Step(f"Removed the skill from {target}.", target, True)
@@ -214,7 +194,6 @@ def _put_config(config: Path, before: str | None, after: str) -> list[Step]:
     if before is not None and (added or not backup.exists()):
         write_text(backup, before, like=config)
         steps.append(Step(f"Kept a copy of config.toml as {backup.name}.", backup, True))
-    config.parent.mkdir(parents=True, exist_ok=True)
     write_text(config, after, like=config)
     return [*steps, Step(f"{'Added' if added else 'Updated'} the MCP server in {config}.", config, True)]
 

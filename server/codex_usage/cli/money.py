@@ -56,6 +56,17 @@ def init_pricing(settings: Settings, force: bool) -> None:
     _begin(settings, config_path("pricing.json"), template_pricing(), said, force)
 
 
+@cli.command("init-thresholds", short_help="Write a thresholds.json to begin with.")
+@global_options
+@pass_settings
+def init_thresholds(settings: Settings) -> None:
+    """Write a thresholds.json to begin with: from where on recommendations call something high, low or large."""
+    from codex_usage.answers.thresholds import template_thresholds
+    from codex_usage.money.config import config_path
+
+    _begin(settings, config_path("thresholds.json"), template_thresholds(), "holds the built-in numbers, to change.")
+
+
 @cli.command("init-allowance", short_help="Write an allowance.json to begin with.")
 @global_options
 @pass_settings

@@ -115,9 +115,8 @@ class _Bar:
         if not self._wanted or progress.total_bytes < self._SHOW_ABOVE:
             return
         if self._bar is None:
-            self._bar = click.progressbar(
-                length=progress.total_bytes, label=f"Reading {progress.total_files} logs", file=sys.stderr
-            )
+            label = f"Reading {progress.total_files} logs"
+            self._bar = click.progressbar(length=progress.total_bytes, label=label, file=sys.stderr)
             self._bar.render_progress()
         self._bar.update(progress.bytes - self._shown)
         self._shown = progress.bytes
@@ -138,80 +137,55 @@ def _merge(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return callback
 
 
-_GLOBAL: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (
-        ("--codex-home",),
-        {
-            "multiple": True,
-            "metavar": "DIR",
-            "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable.",
-            "callback": _merge("codex_homes"),
-        },
-    ),
-    (
-        ("--claude-home",),
-        {
-            "multiple": True,
-            "metavar": "DIR",
-            "help": "A Claude Code home; repeatable.",
-            "callback": _merge("claude_homes"),
-        },
-    ),
-    (
-        ("--db",),
-        {
-            "metavar": "FILE",
-            "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage).",
-            "callback": _merge("db"),
-        },
-    ),
-    (
-        ("--tz",),
-        {
-            "metavar": "ZONE",
-            "help": "Time zone of days, such as Europe/Berlin (default: this machine's).",
-            "callback": _merge("tz"),
-        },
-    ),
-    (("--json", "as_json"), {"is_flag": True, "help": "Print JSON.", "callback": _merge("as_json")}),
-)
+#: Names and attributes of options.
+_Options = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+_GLOBAL: _Options = (
+    (("--codex-home",), {"multiple": True, "metavar": "DIR", "callback": _merge("codex_homes"),
+                         "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable."}),
+    (("--claude-home",), {"multiple": True, "metavar": "DIR", "callback": _merge("claude_homes"),
+                          "help": "A Claude Code home; repeatable."}),
+    (("--db",), {"metavar": "FILE", "callback": _merge("db"),
+                 "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."}),
+    (("--tz",), {"metavar": "ZONE", "callback": _merge("tz"),
+                 "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."}),
+    (("--json", "as_json"), {"is_flag": True, "callback": _merge("as_json"), "help": "Print JSON."}),
+)  # fmt: skip
+_PERIOD: _Options = (
+    (("--period",), {"metavar": "PERIOD",
+                     "help": "today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …"}),
+    (("--since",), {"metavar": "DATE", "help": "First day or ISO time."}),
+    (("--until",), {"metavar": "DATE", "help": "Last day (inclusive) or ISO time."}),
+)  # fmt: skip
+_FILTERS: _Options = (
+    (("--model",), {"metavar": "NAME", "help": "Only this model."}),
+    (("--project",), {"metavar": "NAME", "help": "Only this project."}),
+    (("--effort",), {"metavar": "NAME", "help": "Only this reasoning effort."}),
+    (("--provider",), {"type": click.Choice(["codex", "claude"]), "help": "Only this producer's calls."}),
+    (("--origin",), {"type": click.Choice(["user", "codex", "unknown"]), "help": "Only calls caused by …"}),
+    (("--thread",), {"metavar": "ID", "help": "Only this thread (id, last 8 characters, or name)."}),
+    (("--confidence",), {"type": click.Choice(["exact", "estimated", "unpriced"]), "help": "Only calls priced so."}),
+)  # fmt: skip
+
+
+def _with(command: Callable[..., Any], options: _Options, **more: Any) -> Callable[..., Any]:
+    for names, attributes in reversed(options):
+        command = click.option(*names, **attributes, **more)(command)
+    return command
 
 
 def global_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the global options; their values land in Settings."""
-    for names, attributes in reversed(_GLOBAL):
-        command = click.option(*names, expose_value=False, **attributes)(command)
-    return command
+    return _with(command, _GLOBAL, expose_value=False)
 
 
 def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--period, --since and --until."""
-    for option in (
-        click.option("--until", metavar="DATE", help="Last day (inclusive) or ISO time."),
-        click.option("--since", metavar="DATE", help="First day or ISO time."),
-        click.option(
-            "--period", metavar="PERIOD", help="today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …"
-        ),
-    ):
-        command = option(command)
-    return command
+    return _with(command, _PERIOD)
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--model, --project, --effort, --provider, --origin, --thread and --confidence."""
-    for option in (
-        click.option(
-            "--confidence", type=click.Choice(["exact", "estimated", "unpriced"]), help="Only calls priced so."
-        ),
-        click.option("--thread", metavar="ID", help="Only this thread (id, last 8 characters, or name)."),
-        click.option("--origin", type=click.Choice(["user", "codex", "unknown"]), help="Only calls caused by …"),
-        click.option("--provider", type=click.Choice(["codex", "claude"]), help="Only this producer's calls."),
-        click.option("--effort", metavar="NAME", help="Only this reasoning effort."),
-        click.option("--project", metavar="NAME", help="Only this project."),
-        click.option("--model", metavar="NAME", help="Only this model."),
-    ):
-        command = option(command)
-    return command
+    return _with(command, _FILTERS)
 
 
 def order_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -19,31 +19,30 @@ from typing import IO, Any, cast
 #: How long Codex 0.169 waits for an optional server before the first request of a session (measured).
 CODEX_WAITS = 1.0
 ANSWER_SECONDS = 10.0
-_HELLO = {
-    "protocolVersion": "2025-06-18",
-    "capabilities": {},
-    "clientInfo": {"name": "codex-usage-doctor", "version": "1"},
-}
+_ABOUT = {"name": "codex-usage-doctor", "version": "1"}
+#: What is sent; each with an id is answered before the next goes out.
+_ASKED: tuple[dict[str, Any], ...] = (
+    {"id": 0, "method": "initialize",
+     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": _ABOUT}},
+    {"method": "notifications/initialized"},
+    {"id": 1, "method": "tools/list", "params": {}},
+)  # fmt: skip
 _Lines = SimpleQueue[bytes | None]
 
 
 def ask_server(
     command: Sequence[str], environment: Mapping[str, str], wait: float = ANSWER_SECONDS
 ) -> tuple[float, int]:
-    """Seconds from the start of the server until its tools are listed, and how many they are.
-
-    The server is ended in every case. Raises OSError (with TimeoutError), EOFError and ValueError, worded to
-    follow the name of the command.
-    """
+    """Seconds from the start of the server until its tools are listed, and how many they are. It is ended in every
+    case. Raises OSError (with TimeoutError), EOFError and ValueError, worded to follow the name of the command."""
     began = time.monotonic()
     with _running(command, environment) as (stdin, lines):
-        for number, method in enumerate(("initialize", "tools/list")):
-            request = {"jsonrpc": "2.0", "id": number, "method": method, "params": {} if number else _HELLO}
-            started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-            for message in (started, request) if number else (request,):
-                stdin.write(json.dumps(message).encode() + b"\n")
+        result: dict[str, Any] = {}
+        for message in _ASKED:
+            stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
             stdin.flush()
-            result = _result(lines, number, began + wait)
+            if "id" in message:
+                result = _result(lines, message["id"], began + wait)
         tools = result.get("tools")
         return time.monotonic() - began, len(tools) if isinstance(tools, list) else 0
 
@@ -61,22 +60,18 @@ def _result(lines: _Lines, number: int, deadline: float) -> dict[str, Any]:
         except (ValueError, RecursionError):
             raise ValueError("wrote something else than JSON-RPC") from None
         if isinstance(message, dict) and message.get("id") == number:
-            if not isinstance(message.get("result"), dict):
-                raise ValueError("answered with an error")
-            return dict(message["result"])
+            if isinstance(result := message.get("result"), dict):
+                return result
+            raise ValueError("answered with an error")
 
 
 @contextmanager
 def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[IO[bytes], _Lines]]:
     try:
         process = subprocess.Popen(
-            list(command),
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+            list(command), env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
     except OSError as error:
         raise OSError(f"cannot be started ({error.strerror})") from error
     stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
@@ -88,7 +83,12 @@ def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
     except BrokenPipeError:
         raise EOFError("ended before it answered") from None
     finally:
-        _kill(process)
+        with suppress(OSError):  # the server and whatever it started
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)  # its own session, so its own group
+            else:
+                process.kill()
+        process.wait()
         reader.join(timeout=2)
         with suppress(OSError):
             stdin.close()
@@ -101,13 +101,3 @@ def _read(stdout: IO[bytes], lines: _Lines) -> None:
         for line in stdout:
             lines.put(line)
     lines.put(None)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the server and whatever it started."""
-    with suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)  # its own session, so its own group
-        else:
-            process.kill()
-    process.wait()

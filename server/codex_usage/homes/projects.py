@@ -1,4 +1,4 @@
-"""Which project a working folder belongs to: a folder and its logged remote in, a stable key and a label out."""
+"""Which project a working folder belongs to: a folder and the hash of its remote in, a stable key and a label out."""
 
 from __future__ import annotations
 
@@ -21,16 +21,27 @@ NO_PROJECT = Project("none", "(none)")
 
 
 @lru_cache(maxsize=4096)
-def project_of(cwd: str | None, remote: str | None) -> Project:
-    """The git remote that the log names decides, as clones and worktrees of one repository are one project;
-    without it the nearest folder with a .git on this machine, else the folder itself."""
-    if remote and (address := _address(remote)):
-        digest = hashlib.blake2b(address.encode("utf-8", "replace"), digest_size=8).hexdigest()
-        return Project(f"git:{digest}", address.rsplit("/", 1)[-1] or address)
-    if not cwd:
+def hashed_remote(remote: str | None) -> str | None:
+    """A git remote as it is kept, `git:<hash of its host and path>/<last part of the path>`; None when it is none."""
+    if not remote or not (address := _address(remote)):
+        return None
+    digest = hashlib.blake2b(address.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return f"git:{digest}/{address.rsplit('/', 1)[-1]}"
+
+
+def project_of(folder: str | None, remote: str | None) -> Project:
+    """The hashed remote decides, as clones and worktrees of one repository are one project; without it the folder."""
+    if remote:
+        return Project(*remote.split("/", 1))
+    if not folder:
         return NO_PROJECT
-    path = PurePath(re.sub(r"^file://", "", cwd))
+    path = PurePath(plain_folder(folder))
     return Project(f"dir:{path}", path.name or str(path))
+
+
+def plain_folder(folder: str) -> str:
+    """A logged folder as a path."""
+    return folder.removeprefix("file://")
 
 
 def _address(remote: str) -> str:

@@ -178,8 +178,8 @@ class _Source:
             bounds, column = (scope.start_ms, scope.end_ms), "d.first_ms"
         if not own_days:
             index.sql.create_function("local_day", 1, Days(zone_of(zone)[1]).of, deterministic=True)
-        conditions, self.parameters = _conditions(index, filters, self.table == "days")
-        self.where = _where([*_between(column, *bounds), *conditions])
+        conditions, self.parameters = conditions_of(index, filters, self.table == "days")
+        self.where = where_of([*between(column, *bounds), *conditions])
 
     def select(self, columns: Sequence[str], rest: str = "") -> str:
         """A statement over these rows."""
@@ -190,7 +190,7 @@ class _Source:
         return ["d.provider" if word == "provider" and self.table == "days" else GROUPS[word][0] for word in by]
 
 
-def _conditions(index: Index, filters: Filters, days: bool = False) -> tuple[list[str], list[Any]]:
+def conditions_of(index: Index, filters: Filters, days: bool = False) -> tuple[list[str], list[Any]]:
     """Filters as conditions on rows named d; names are looked up first, so that no row has to."""
     conditions: list[str] = []
     parameters: list[Any] = []
@@ -228,12 +228,12 @@ def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _between(column: str, low: int | None, high: int | None) -> list[str]:
+def between(column: str, low: int | None, high: int | None) -> list[str]:
     """Conditions for low <= column < high; None is open."""
     return [f"{column} {sign} {int(bound)}" for sign, bound in ((">=", low), ("<", high)) if bound is not None]
 
 
-def _where(conditions: Sequence[str]) -> str:
+def where_of(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
@@ -344,7 +344,9 @@ _ORDERS = {
     "output": "sum(output)",
 }
 _THREAD = """SELECT uuid, name, provider, role, source, originator,
-  (SELECT label FROM projects WHERE id = coalesce(project_id, ?)), cwd, branch, parent, forked_from, agent, created_ms
+  (SELECT label FROM projects WHERE id = coalesce(project_id, ?)),
+  iif(project_id IN (SELECT id FROM projects WHERE key = 'ignored'), NULL, cwd),
+  branch, parent, forked_from, agent, created_ms
   FROM threads WHERE id = ?"""
 
 
@@ -400,7 +402,8 @@ _CALL_ORDERS = {
     "oldest": ("-d.time_ms", "-first_ms"),
 }
 _CALL = """SELECT d.uid, d.time_ms, t.provider, t.uuid, d.turn_key, t.parent, t.role, m.text, e.text, s.text, p.label,
-  w.text, d.origin, d.input, d.cached, d.cache_write, d.output, d.reasoning, d.context_window, d.duration_ms,
+  iif(p.key = 'ignored', NULL, w.text),
+  d.origin, d.input, d.cached, d.cache_write, d.output, d.reasoning, d.context_window, d.duration_ms,
   d.gap_ms, d.compaction, d.recovered, d.rate_id, d.cost, d.credits FROM {rows} JOIN threads t ON t.id = d.thread_id
   LEFT JOIN names m ON m.id = d.model_id LEFT JOIN names e ON e.id = d.effort_id
   LEFT JOIN names s ON s.id = d.tier_id JOIN projects p ON p.id = d.project_id LEFT JOIN names w ON w.id = d.cwd_id"""
@@ -414,16 +417,16 @@ def calls(
     The top n calls stand on the n days of threads that hold the greatest ones (each of those has at least one as
     great), so the rollup tells which few days to look at."""
     key, most = _CALL_ORDERS[order]
-    conditions, parameters = _conditions(index, filters)
+    conditions, parameters = conditions_of(index, filters)
     outer, inner = _touched_days(index, scope)
-    where = _where([*_between("d.day", *inner), *conditions])
+    where = where_of([*between("d.day", *inner), *conditions])
     least = index.sql.execute(
         f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?", [*parameters, limit + offset - 1]
     ).fetchone()
     floor = [least[0]] if least and least[0] is not None else []
-    where = _where([*_between("d.day", *outer), *conditions, *[f"{most} >= ?" for _ in floor]])
+    where = where_of([*between("d.day", *outer), *conditions, *[f"{most} >= ?" for _ in floor]])
     days = f"SELECT DISTINCT d.thread_id, d.day FROM thread_days d{where}"
-    within = _where([*_between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
+    within = where_of([*between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
     by = f"ORDER BY {key} DESC NULLS LAST, d.time_ms DESC, d.uid"
     text = _CALL.format(
         rows=f"(SELECT d.id FROM ({days}) g CROSS JOIN calls d ON d.thread_id = g.thread_id AND d.day = g.day"
@@ -435,8 +438,8 @@ def calls(
 
 def each_call(index: Index, scope: Scope, filters: Filters = Filters()) -> Iterator[CallRow]:
     """Every call of a scope, oldest first, however many there are."""
-    conditions, parameters = _conditions(index, filters)
-    where = _where([*_between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
+    conditions, parameters = conditions_of(index, filters)
+    where = where_of([*between("d.time_ms", scope.start_ms, scope.end_ms), *conditions])
     for row in index.sql.execute(f"{_CALL.format(rows='calls d')}{where} ORDER BY d.time_ms, d.uid", parameters):
         yield CallRow(*row)
 
@@ -558,21 +561,6 @@ def short_threads(index: Index, suffix: str) -> list[tuple[str, str | None]]:
     return list(index.sql.execute("SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix}",)))
 
 
-def children(index: Index, thread: str) -> list[tuple[str, str, str]]:
-    """(id, role, link) of threads that a thread caused; link is logged or inferred.
-
-    Reviews of versions that log no parent are linked by folder and the time of the parent's review mode."""
-    rows = index.sql.execute("SELECT uuid, role, 'logged' FROM threads WHERE parent = ?", (thread,)).fetchall()
-    rows += index.sql.execute(
-        "SELECT c.uuid, c.role, 'inferred' FROM threads p JOIN files f ON f.thread = p.uuid JOIN reviews r"
-        " ON r.file_id = f.id JOIN threads c ON c.role = 'review' AND c.parent IS NULL AND c.cwd = p.cwd"
-        " AND c.created_ms BETWEEN r.started_ms - 1000 AND coalesce(r.ended_ms, r.started_ms + 3600000)"
-        " WHERE p.uuid = ? AND c.uuid <> p.uuid",
-        (thread,),
-    ).fetchall()
-    return rows
-
-
 def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str | None, str | None]]:
     """The newest snapshot of each allowance window, shortest first: (limit id, minutes, used percent, resets at (s),
     seen (ms), plan, credits balance). Logs before 0.106 name no limit: theirs is what is now called codex.
@@ -684,3 +672,103 @@ def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None) -> Sc
         else:
             return Scope(start_ms, end_ms, None)
     return Scope(start_ms, end_ms, (bounds[0], bounds[1]))
+
+
+class Relation(NamedTuple):
+    """A thread among those that another one led to; `relation` is self, subagent, guardian, review or fork, `link` is
+    exact or inferred, `depth` 1 is directly. `key` is its row's id."""
+
+    key: int
+    uuid: str
+    relation: str
+    link: str
+    depth: int
+
+
+def relations(index: Index, thread: str) -> list[Relation]:
+    """A thread itself, then what it led to, nearest first and each once. Of forks only their forks are followed: what
+    they caused is their own work.
+
+    Reviews of versions that log no parent are linked by folder and the nearest time of a review mode."""
+    edges: dict[str, list[tuple[int, str, str, str]]] = {}
+    for key, uuid, role, parent, forked_from in index.sql.execute(
+        "SELECT id, uuid, role, parent, forked_from FROM threads WHERE parent IS NOT NULL OR forked_from IS NOT NULL"
+        " ORDER BY created_ms, uuid"
+    ):
+        fork = role == "user" and forked_from is not None
+        relation = "fork" if fork else "subagent" if role == "user" else role
+        link = "exact" if fork or parent else "inferred"
+        edges.setdefault(forked_from if fork else parent or forked_from, []).append((key, uuid, relation, link))
+    for parent, key, uuid, _ in index.sql.execute(
+        "SELECT p.uuid, c.id, c.uuid, min(abs(c.created_ms - r.started_ms)) FROM reviews r JOIN files f"
+        " ON f.id = r.file_id JOIN threads p ON p.uuid = f.thread JOIN threads c ON c.role = 'review'"
+        " AND c.parent IS NULL AND c.cwd = p.cwd AND c.id <> p.id AND c.created_ms BETWEEN r.started_ms - 1000"
+        " AND coalesce(r.ended_ms, r.started_ms + 3600000) GROUP BY c.id ORDER BY c.created_ms, c.uuid"
+    ):
+        edges.setdefault(parent, []).append((key, uuid, "review", "inferred"))
+    found = [Relation(_ids(index, "SELECT id FROM threads WHERE uuid = ?", thread)[0], thread, "self", "exact", 0)]
+    seen = {thread}
+    for one in found:  # grows as it goes
+        for key, uuid, relation, link in edges.get(one.uuid, ()):
+            if uuid not in seen and (one.relation != "fork" or relation == "fork"):
+                seen.add(uuid)
+                found.append(Relation(key, uuid, relation, link, one.depth + 1))
+    return found
+
+
+def thread_sums(index: Index, keys: Iterable[int]) -> dict[int, GroupRow]:
+    """Sums over all time of those of some threads (by row id) that have calls."""
+    source = _Source(index, Scope(), Filters(), ("thread",))
+    text = source.select(["d.thread_id", *_sums(index, "1")], f" WHERE d.thread_id IN ({_list(keys)}) GROUP BY 1")
+    return {row[0]: GroupRow._make((row[:1], (), *row[1:])) for row in index.sql.execute(text)}
+
+
+class TurnRow(NamedTuple):
+    """A turn with the sums of its calls; `cost` in nano-dollars, None where no call has a price. `parent` and `root`
+    are the turns that caused it, where its log names them."""
+
+    thread: int
+    key: str
+    started_ms: int | None
+    outcome: str
+    parent: str | None
+    root: str | None
+    calls: int
+    cost: int | None
+
+
+def turn_rows(index: Index, keys: Iterable[int]) -> list[TurnRow]:
+    """The turns of some threads (by row id), oldest first, also those without calls of their own."""
+    among = f"thread_id IN ({_list(keys)})"
+    files = f"SELECT f.id FROM files f JOIN threads h ON h.uuid = f.thread WHERE h.id IN ({_list(keys)})"
+    rows = index.sql.execute(
+        "SELECT x.thread_id, x.key, coalesce(t.started_ms, min(x.first_ms), t.ended_ms) AS began,"
+        " coalesce(t.outcome, 'open'), t.parent_key, t.root_key, sum(x.calls), sum(x.cost) FROM"
+        " (SELECT thread_id, file_id, turn_key AS key, min(time_ms) AS first_ms, count(*) AS calls, sum(cost) AS cost"
+        f" FROM calls WHERE {among} AND turn_key IS NOT NULL GROUP BY 1, 2, 3 UNION ALL"
+        f" SELECT thread_id, file_id, key, NULL, 0, NULL FROM turns WHERE file_id IN ({files}) AND {among}) x"
+        " LEFT JOIN turns t ON t.file_id = x.file_id AND t.key = x.key"
+        " GROUP BY x.thread_id, x.file_id, x.key ORDER BY began, x.key"
+    )
+    return [TurnRow(*row) for row in rows]
+
+
+class Step(NamedTuple):
+    """A call of a thread, as its story is told by."""
+
+    uid: int
+    time_ms: int
+    turn: str | None
+    input: int
+    cached: int
+    compaction: int
+
+
+def steps(index: Index, key: int) -> list[Step]:
+    """The calls of a thread (by row id), oldest first."""
+    rows = index.sql.execute(
+        "SELECT uid, time_ms, turn_key, input, cached, compaction FROM calls WHERE thread_id = ?"
+        " ORDER BY time_ms, position, uid",
+        (key,),
+    )
+    return [Step(*row) for row in rows]

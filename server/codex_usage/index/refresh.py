@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from codex_usage.homes import Listing, Places, list_logs, thread_names
+from codex_usage.homes.config import config_mark
 from codex_usage.homes.discovery import names_mark, unchanged
 from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index, explained
@@ -127,11 +128,13 @@ def refresh(
 
 
 def _marks(places: Places) -> dict[str, str]:
-    """What outside the logs an index depends on: the zone of its days, the prices, the names of threads."""
+    """What outside the logs an index depends on: the zone of its days, the prices, the names of threads
+    and projects."""
     return {
         "zone": zone_of(os.environ.get("CODEX_USAGE_TZ"))[0],
         "prices": price_source(),
         "names": names_mark(places.codex),
+        "projects": config_mark(("projects.json",)),
     }
 
 
@@ -224,7 +227,7 @@ class _Run:
         if self._alone:
             pool = None  # its workers know the threads of the old listing
         sql = self.index.sql
-        for key in ("zone", "prices"):
+        for key in ("zone", "prices", "projects"):
             if self.index.get(key) is None:
                 self.index.put(key, self.marks[key])
         stored = self._stored()
@@ -346,7 +349,8 @@ class _Run:
     # -- what belongs to the whole ----------------------------------------------------------------------
 
     def _apply_marks(self, writer: Writer) -> None:
-        """Apply what changed outside the logs: the zone of days, the prices, the names of threads."""
+        """Apply what changed outside the logs: the zone of days, the prices, the names of threads and
+        projects."""
         sql = writer.sql
         if self.index.get("zone") not in (None, self.marks["zone"]):
             rows = sql.execute("SELECT id, time_ms FROM calls").fetchall()
@@ -357,6 +361,8 @@ class _Run:
             reprice(sql)
             self.index.put("rollups", "stale")
             self.bulk = True
+        if self.index.get("projects") != self.marks["projects"]:
+            writer.touched |= writer.projects.again()
         if self.index.get("names") != self.marks["names"] or writer.new_threads:
             sql.execute("UPDATE threads SET name = NULL WHERE name IS NOT NULL")
             for home in self.places.codex:

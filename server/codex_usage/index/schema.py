@@ -5,12 +5,13 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 5
+VERSION = 6
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE projects (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, label TEXT NOT NULL);
+CREATE TABLE projects (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, label TEXT NOT NULL, tags TEXT);
+CREATE TABLE folders (path TEXT PRIMARY KEY, root TEXT NOT NULL, remote TEXT) WITHOUT ROWID;
 CREATE TABLE files (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL, provider TEXT NOT NULL,
   home TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -22,7 +23,7 @@ CREATE TABLE depends (thread TEXT NOT NULL, file_id INTEGER NOT NULL, PRIMARY KE
 CREATE TABLE threads (
   id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, name TEXT, file TEXT,
   created_ms INTEGER, role TEXT NOT NULL, source TEXT, originator TEXT, version TEXT, cwd TEXT, branch TEXT,
-  project_id INTEGER, parent TEXT, forked_from TEXT, agent TEXT
+  remote TEXT, project_id INTEGER, parent TEXT, forked_from TEXT, agent TEXT
 );
 CREATE TABLE turns (
   id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, key TEXT NOT NULL, thread_id INTEGER NOT NULL,

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from codex_usage.homes import project_of
+from codex_usage.homes.projects import hashed_remote
+from codex_usage.index.attribution import Attribution
 from codex_usage.index.zones import Days
 from codex_usage.model import Call, Counted, LogFile, Thread, Turn
 from codex_usage.money import Prices, Rate, key_of
@@ -44,9 +45,9 @@ class Writer:
         self.touched: set[tuple[int, int]] = set()
         self.new_threads = self.forgot = False
         self._names: dict[str, int] = {}
-        self._projects: dict[str, int] = {}
+        self.projects = Attribution(sql)
         self._settings: dict[tuple[str | None, ...], _Settings] = {}
-        self._threads: dict[str, tuple[int, str, str | None, int | None]] = {}
+        self._threads: dict[str, tuple[int, str, str | None, str | None]] = {}
         self.prices = Prices()
         self._rates: dict[tuple[str, str, str], list[tuple[int, Rate]]] = {}
         for key, *names, blob in sql.execute("SELECT id, provider, model, tier, rate FROM rates ORDER BY id DESC"):
@@ -98,8 +99,8 @@ class Writer:
         self.forgot = True
         self.sql.execute(
             "UPDATE threads SET file = NULL, created_ms = NULL, role = 'user', source = NULL, originator = NULL,"
-            " version = NULL, cwd = NULL, branch = NULL, project_id = NULL, parent = NULL, forked_from = NULL,"
-            " agent = NULL WHERE file = (SELECT name FROM files WHERE id = ?)",
+            " version = NULL, cwd = NULL, branch = NULL, remote = NULL, project_id = NULL, parent = NULL,"
+            " forked_from = NULL, agent = NULL WHERE file = (SELECT name FROM files WHERE id = ?)",
             (file_id,),
         )
         self._threads.clear()
@@ -121,24 +122,27 @@ class Writer:
 
     def _put_thread(self, name: str, thread: Thread) -> None:
         """The header of a thread's first segment (by name) describes the thread."""
-        self._thread(thread.id, thread.provider)
-        project = self._project(thread.cwd, thread.remote)
+        before = self._thread(thread.id, thread.provider)
+        remote = hashed_remote(thread.remote)
+        project = self.projects.of(thread.cwd, thread.cwd, remote)
         self.sql.execute(
             "UPDATE threads SET file = ?, created_ms = ?, role = ?, source = ?, originator = ?, version = ?, cwd = ?,"
-            " branch = ?, project_id = ?, parent = ?, forked_from = ?, agent = ?"
+            " branch = ?, remote = ?, project_id = ?, parent = ?, forked_from = ?, agent = ?"
             " WHERE uuid = ? AND (file IS NULL OR file >= ? OR file NOT IN (SELECT name FROM files))",
             (
                 name, thread.created_ms, thread.role, thread.source, thread.originator, thread.version, thread.cwd,
-                thread.branch, project, thread.parent_id, thread.forked_from, thread.agent, thread.id, name,
+                thread.branch, remote, project, thread.parent_id, thread.forked_from, thread.agent, thread.id, name,
             ),
         )  # fmt: skip
         self._threads.pop(thread.id, None)
         self._settings.clear()
+        if before[2:] not in ((None, None), self._thread(thread.id, thread.provider)[2:]):
+            self.touched |= self.projects.again(before[0])  # an earlier segment says otherwise where it began
 
-    def _thread(self, uuid: str, provider: str) -> tuple[int, str, str | None, int | None]:
+    def _thread(self, uuid: str, provider: str) -> tuple[int, str, str | None, str | None]:
         known = self._threads.get(uuid)
         if known is None:
-            query = "SELECT id, provider, cwd, project_id FROM threads WHERE uuid = ?"
+            query = "SELECT id, provider, cwd, remote FROM threads WHERE uuid = ?"
             row = self.sql.execute(query, (uuid,)).fetchone()
             if row is None:
                 self.sql.execute("INSERT INTO threads (uuid, provider, role) VALUES (?, ?, 'user')", (uuid, provider))
@@ -170,20 +174,10 @@ class Writer:
             return None
         known = self._names.get(text)
         if known is None:
-            # a lone surrogate in a log cannot be stored; it is replaced, as everywhere it is shown
-            safe = text.encode("utf-8", "replace").decode("utf-8")[:1000]
+            safe = _stored(text)
             self.sql.execute("INSERT OR IGNORE INTO names (text) VALUES (?)", (safe,))
             known = self.sql.execute("SELECT id FROM names WHERE text = ?", (safe,)).fetchone()[0]
             self._names[text] = known
-        return known
-
-    def _project(self, cwd: str | None, remote: str | None) -> int:
-        project = project_of(cwd, remote)
-        known = self._projects.get(project.key)
-        if known is None:
-            self.sql.execute("INSERT OR IGNORE INTO projects (key, label) VALUES (?, ?)", project)
-            row = self.sql.execute("SELECT id FROM projects WHERE key = ?", (project.key,)).fetchone()
-            known = self._projects[project.key] = row[0]
         return known
 
     # -- calls ------------------------------------------------------------------------------------------
@@ -239,9 +233,8 @@ class Writer:
     def _look_up(
         self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
     ) -> _Settings:
-        thread_id, _, home, project = self._thread(thread, provider)
-        if project is None or not _inside(cwd, home):
-            project = self._project(cwd, None)
+        thread_id, _, home, remote = self._thread(thread, provider)
+        project = self.projects.of(cwd and _stored(cwd), home, remote)
         rates = self.rates(provider, model, tier)
         return thread_id, self._name(model), self._name(effort), self._name(tier), project, self._name(cwd), rates
 
@@ -269,6 +262,6 @@ def priced_by(rates: list[tuple[int, Rate]], time_ms: int) -> tuple[int, Rate]:
     return rates[-1]
 
 
-def _inside(folder: str | None, home: str | None) -> bool:
-    """True when a call's folder is its thread's, or below it, so that it belongs to the same project."""
-    return folder is None or home is None or folder == home or folder.startswith(home.rstrip("/\\") + "/")
+def _stored(text: str) -> str:
+    """A text as the index keeps it. A lone surrogate cannot be stored; it is replaced, as everywhere it is shown."""
+    return text.encode("utf-8", "replace").decode("utf-8")[:1000]

@@ -87,7 +87,7 @@ _ANY = msgspec.json.Decoder(shapes.Line)
 _KIND = msgspec.json.Decoder(shapes.Kind)
 _LIMITS = msgspec.json.Decoder(shapes.RateLimits)
 
-_BAD = (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError, ValueError)
+BAD = (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError, ValueError)
 
 
 def tokens(usage: shapes.Usage | None) -> Tokens:
@@ -181,7 +181,7 @@ class RolloutDecoder:
         try:
             if _ANY.decode(line).type in (None, "response_item"):
                 return False
-        except _BAD:
+        except BAD:
             return False
         self._block(Block(piece.data + b"\n", len(piece.data) + 1, piece.position))
         return True
@@ -326,7 +326,7 @@ class RolloutDecoder:
             handler(at, stop)
         except msgspec.ValidationError:
             self.sink.skip("impossible_value")
-        except _BAD:
+        except BAD:
             self.sink.skip("bad_json")
 
     def _repeats(self, at: int, stop: int, info: int) -> bool:
@@ -373,7 +373,7 @@ class RolloutDecoder:
         self.state.limits = raw
         try:
             windows = rate_windows(_LIMITS.decode(raw), position, time_ms)
-        except _BAD:
+        except BAD:
             return self.sink.skip("bad_rate_limits")
         return self.sink.windows(windows) if windows else None
 
@@ -432,7 +432,7 @@ class RolloutDecoder:
 
     def _meta(self, at: int, stop: int) -> None:
         meta: shapes.SessionMeta = _META.decode(memoryview(self._buffer)[at:stop]).payload
-        self.state.layout = _layout(meta.cli_version)
+        self.state.layout = layout_of(meta.cli_version)
         self.sink.meta(self._time(at, stop), meta)
 
     def _compacted(self, at: int, stop: int) -> None:
@@ -457,7 +457,7 @@ class RolloutDecoder:
             line = _ANY.decode(text)
         except msgspec.ValidationError:
             return self.sink.skip("unknown_line")
-        except _BAD:
+        except BAD:
             return self.sink.skip("bad_json")
         if line.type is None or not line.payload:
             if line.record_type is None and line.type not in _BARE and b'"instructions"' not in text[:400]:
@@ -465,7 +465,7 @@ class RolloutDecoder:
             return None
         try:
             name = _KIND.decode(line.payload).type if line.type in ("event_msg", "response_item") else None
-        except _BAD:
+        except BAD:
             return self.sink.skip("impossible_value")
         if line.type == "response_item":
             return self._odd_item(line, name)
@@ -506,7 +506,7 @@ class RolloutDecoder:
             self.sink.skip("long_line")
 
 
-def _layout(version: str | None) -> str:
+def layout_of(version: str | None) -> str:
     """Where a version writes a response's token_count: before its items, after them, or late (after outputs)."""
     try:
         major, minor = (int(part) for part in (version or "").split(".")[:2])

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from codex_usage.homes.config import config_mark, config_path, one_line, read_file, write_json
 from codex_usage.model import BadInput, UsageError
-from codex_usage.money.config import config_mark, config_path, one_line, read_file, write_json
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

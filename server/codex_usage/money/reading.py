@@ -14,8 +14,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from codex_usage.homes.config import ConfigFile, as_json, config_path, write_json
 from codex_usage.model import BadInput
-from codex_usage.money.config import ConfigFile, as_json, config_path, write_json
 
 _MOST = 65_536
 _LONGEST = 527_040  # minutes of a leap year

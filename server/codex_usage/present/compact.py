@@ -11,7 +11,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from codex_usage.answers import CallLine, Calls, Coverage, Explanation, Session, Summary, Sums, ThreadLine, Threads
+from codex_usage.answers import (
+    CallLine,
+    Calls,
+    Coverage,
+    Explanation,
+    Recommendations,
+    Session,
+    Summary,
+    Sums,
+    ThreadLine,
+    Threads,
+)
+from codex_usage.answers.diagnostics_results import Diagnostics
 from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Part, PeriodInfo
 from codex_usage.index.zones import zone_of
 
@@ -39,7 +51,10 @@ _CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_
 _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 
-def for_model(answer: Summary | Threads | Calls | Session | Explanation, detail: str = "concise") -> str:
+Answer = Summary | Threads | Calls | Session | Explanation | Recommendations | Diagnostics
+
+
+def for_model(answer: Answer, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
     full = detail == "full"
     if isinstance(answer, Summary):
@@ -50,6 +65,10 @@ def for_model(answer: Summary | Threads | Calls | Session | Explanation, detail:
         shown = _calls(answer, full)
     elif isinstance(answer, Explanation):
         shown = _explanation(answer, full)
+    elif isinstance(answer, Recommendations):
+        shown = _advice(answer, full)
+    elif isinstance(answer, Diagnostics):
+        shown = _diagnostics(answer)
     else:
         shown = _session(answer, full)
     return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
@@ -216,6 +235,7 @@ def _note(call: CallLine) -> str:
 
 def _session(answer: Session, full: bool) -> dict[str, Any]:
     thread = answer.thread
+    caused = [child for child in answer.children if child.relation != "fork"]
     shown: dict[str, Any] = {
         "thread": thread.thread_id,
         "name": _clip(thread.name, full),
@@ -224,17 +244,29 @@ def _session(answer: Session, full: bool) -> dict[str, Any]:
         "from": thread.first_call[:16],
         "to": thread.last_call[:16],
         "total": _total(thread.sums),
-        "with_children_usd": _money(answer.with_children_usd) if answer.children else None,
+        "with_children_usd": _money(answer.with_children_usd) if caused else None,
         "models": {_clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]},
         "turns": answer.turn_outcomes,
         "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
     }
-    if answer.children:
+    if caused:
         most = _MOST_PARTS if full else 8
-        shown["children"] = len(answer.children)
+        shown["children"] = len(caused)
         shown["costliest_children"] = [
-            [c.thread_id[-8:], c.role, c.calls, _money(c.cost_usd)] for c in answer.children[:most]
+            [c.thread_id[-8:], c.relation, c.calls, _money(c.cost_usd)] for c in caused[:most]
         ]
+    if forks := [child.thread_id[-8:] for child in answer.children if child.relation == "fork"]:
+        shown["forks"] = forks[: _MOST_PARTS if full else 8]
+    shown["story"] = [signal.text for signal in answer.story[: None if full else 3]] or None
+    shown["costliest_turns"] = [
+        {
+            "turn": turn.turn_id[-8:],
+            "cost_usd": _money(turn.cost_usd),
+            "calls": turn.calls,
+            **({"with_delegated_usd": _money(turn.with_delegated_usd)} if turn.delegated_usd else {}),
+        }
+        for turn in answer.turns[: None if full else 1]
+    ] or None
     names = list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
     shown["columns"] = names
     shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
@@ -273,6 +305,47 @@ def _explanation(answer: Explanation, full: bool) -> dict[str, Any]:
     shown["data_quality"] |= {name: sure[name] for name in ("unpriced_calls", "estimated_calls") if sure[name]}
     shown["next"] = answer.next if full else answer.next[:1]
     return shown
+
+
+def _advice(answer: Recommendations, full: bool) -> dict[str, Any]:
+    """What to do, the most worthwhile first; with its evidence when full."""
+    shown: dict[str, Any] = {"headline": answer.headline, "period": _period(answer.period)}
+    shown["examined"] = f"{answer.examined_share or 0:.0%} of the cost"
+    rows = []
+    for row in answer.rows:
+        identity = row.scope.id if full or row.scope.kind != "thread" else row.scope.id[-8:]
+        label = row.scope.label if row.scope.label not in (row.scope.id, row.scope.id[-8:]) else ""
+        saving = {"saving_usd": _money(row.saving.cost_usd), "confidence": row.confidence}
+        about: dict[str, Any] = {"rule": row.rule, row.scope.kind: _clip(identity, full)}
+        about |= {"name": _clip(label, full)} if label and row.scope.kind == "thread" else {}
+        rows.append({**about, **saving, "why": row.counterfactual, "do": row.action})
+        if row.counter_evidence:
+            rows[-1]["but"] = row.counter_evidence
+        if full:
+            rows[-1] |= {"credits": row.saving.credits, "tokens": row.saving.tokens, **row.evidence.model_dump()}
+    shown["rows"] = rows
+    if answer.rest_rows:
+        shown["rest"] = {"rows": answer.rest_rows}
+    return _close(shown, answer.coverage, "; ".join([answer.data_quality, *answer.problems]), answer.next)
+
+
+#: Columns of diagnostics that say little more than others beside them.
+_LESSER = frozenset({"output_bytes", "uncut_tokens", "calls", "failure_rate", "associated_cost_usd", "files_read"})
+
+
+def _diagnostics(answer: Diagnostics) -> dict[str, Any]:
+    """The tables of a section without lesser columns and those that are empty."""
+    shown: dict[str, Any] = {"section": answer.section, "period": _period(answer.period), "status": answer.status}
+    shown["tables"] = []
+    for table in answer.tables:
+        used = [any(row[at] not in (None, 0, 0.0) for row in table.rows) for at in range(len(table.columns))]
+        kept = [at for at, name in enumerate(table.columns) if used[at] and name not in _LESSER]
+        rows = [[_clip(cell, False) if isinstance(cell := row[at], str) else cell for at in kept] for row in table.rows]
+        told = {"title": table.title, "columns": [table.columns[at] for at in kept], "rows": rows}
+        shown["tables"].append(told | ({"rest": table.rest} if table.rest else {}))
+    if answer.not_additive:
+        shown["not_additive"] = [name for name in answer.not_additive if name not in _LESSER]
+    return _close(shown, answer.coverage, " ".join(answer.notes), answer.next)
 
 
 def _best(parts: Sequence[Part], full: bool) -> Sequence[Part]:

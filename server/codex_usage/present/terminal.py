@@ -22,6 +22,7 @@ from codex_usage.answers import (
     Calls,
     Coverage,
     Explanation,
+    Recommendations,
     Session,
     Status,
     Summary,
@@ -29,6 +30,7 @@ from codex_usage.answers import (
     ThreadLine,
     Threads,
 )
+from codex_usage.answers.diagnostics_results import Diagnostics
 from codex_usage.answers.results import (
     Allowance,
     AllowanceWindow,
@@ -171,8 +173,8 @@ def show_session(out: Console, answer: Session) -> None:
     out.print(_plain(thread.name or f"Thread {thread.short_id}"), style="bold")
     out.print(f"{thread.thread_id}  {thread.role} in {_plain(thread.project or '(no project)')}", style="dim")
     children = ""
-    if answer.children:
-        children = f"; {money(answer.with_children_usd)} with {many(len(answer.children), 'thread')} that it caused"
+    if caused := sum(child.relation != "fork" for child in answer.children):
+        children = f"; {money(answer.with_children_usd)} with {many(caused, 'thread')} that it caused"
     work = f"{many(thread.sums.calls, 'call')}, {many(thread.sums.turns, 'turn')}"
     out.print(f"{_least(thread.sums, 'at least ')}{money(thread.sums.cost_usd)} in {work}{children}")
     first, last = (_clock(time, answer.zone, 16) for time in (thread.first_call, thread.last_call))
@@ -182,12 +184,24 @@ def show_session(out: Console, answer: Session) -> None:
         outcomes = ", ".join(f"{n} {word}" for word, n in answer.turn_outcomes.items())
         p95 = answer.turn_ms_p95 or 0
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
-    models = [(row.labels[0], f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
-    caused = [(f"{child.thread_id[-8:]} {child.role}", f"{child.calls:,}", child.cost_usd) for child in answer.children]
-    for label, rows in (("model", models), ("caused thread", caused)):
-        places = _places(cost for _, _, cost in rows)
-        columns = [_Column(label, text=True), _Column("calls"), _Column("cost")]
-        _table(out, columns, [(name, calls, money(cost, places)) for name, calls, cost in rows])
+    for signal in answer.story:
+        out.print(_plain(f"{_clock(signal.at or '', answer.zone, 16)}  {signal.text}"))
+    models = [(row.labels[0], "", f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
+    related = [(f"{c.thread_id[-8:]} {c.relation}", c.link, f"{c.calls:,}", c.cost_usd) for c in answer.children]
+    for label, note, rows in (("model", "", models), ("related thread", "link", related)):
+        places = _places(cost for *_, cost in rows)
+        columns = [_Column(label, text=True), _Column(note), _Column("calls"), _Column("cost")]
+        _table(out, columns, [(*cells, money(cost, places)) for *cells, cost in rows])
+    places = _places(turn.with_delegated_usd for turn in answer.turns)
+    turns = [
+        (
+            turn.turn_id[-8:], _clock(turn.started or "", answer.zone, 16), turn.outcome, f"{turn.calls:,}",
+            money(turn.cost_usd, places), money(turn.with_delegated_usd, places),
+        )
+        for turn in answer.turns
+    ]  # fmt: skip
+    names = ("costliest turn", "started", "outcome", "calls", "cost", "with what it caused")
+    _table(out, [_Column(name) for name in names], turns)
     columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
     _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
     _footer(out, thread.sums, answer.coverage, answer.data_quality)
@@ -225,6 +239,51 @@ def _signed(value: float, metric: str) -> str:
     if metric == "cost_usd":
         return f"{'-' if value < 0 else '+'}{money(abs(value), 2 if abs(value) >= 0.005 or value == 0 else None)}"
     return f"{value:+,.1f}" if metric == "credits" else f"{value:+,.0f}"
+
+
+def show_advice(out: Console, answer: Recommendations) -> None:
+    """What would have saved most, each with why and what to do."""
+    out.print(_plain(answer.headline), style="bold")
+    for number, row in enumerate(answer.rows, 1):
+        about = row.scope.id[-8:] if row.scope.kind == "thread" else row.scope.id
+        name = f" “{row.scope.label}”" if row.scope.label not in (row.scope.id, about) else ""
+        saving = f"{money(row.saving.cost_usd, 2)}, {row.saving.share:.1%} of the period"
+        rule = row.rule.replace("_", " ")
+        of = (
+            f"habit, {many(row.evidence.threads, 'thread')}"
+            if row.scope.kind == "habit"
+            else f"{row.scope.kind} {about}"
+        )
+        out.print(_plain(f"{number}. {rule} ({of}{name}): {saving}, {row.confidence:.0%} sure"))
+        out.print(_plain(f"   {row.counterfactual}"))
+        out.print(_plain(f"   → {row.action}"))
+        if row.counter_evidence:
+            out.print(_plain(f"   But: {row.counter_evidence}"), style="dim")
+    if answer.rest_rows:
+        out.print(f"{many(answer.rest_rows, 'more recommendation')}; --limit shows more.", style="dim")
+    for problem in answer.problems:
+        out.print(_plain(problem), style="red")
+    looked = f"{many(answer.examined_calls, 'call')} of {many(answer.examined_threads, 'thread')}"
+    share = f", {answer.examined_share:.0%} of the cost" if answer.examined_share is not None else ""
+    lasts = f"cache taken to last {answer.cache_minutes:g} minutes ({answer.cache_minutes_source})"
+    out.print(_plain(f"Looked at {looked}{share}; {lasts}. {answer.data_quality}."), style="dim")
+
+
+def show_diagnostics(out: Console, answer: Diagnostics) -> None:
+    """The tables of a section."""
+    out.print(_plain(f"{answer.section}, {answer.period.label.replace('_', ' ')}: {answer.status}"), style="bold")
+    for table in answer.tables:
+        out.print(table.title)
+        columns = [_Column(name.replace("_", " "), text=at == 0, rank=at) for at, name in enumerate(table.columns)]
+        rows = [
+            ["" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row]
+            for row in table.rows
+        ]
+        _table(out, columns, rows)
+        if table.rest:
+            out.print(f"{many(table.rest, 'more row')}; --limit shows more.", style="dim")
+    for note in answer.notes:
+        out.print(_plain(note), style="dim")
 
 
 def status_line(answer: Status) -> str:

@@ -9,21 +9,24 @@ from typing import Any
 
 from codex_usage import answers
 from codex_usage.answers import Context
+from codex_usage.answers.diagnostics import diagnostics
 from codex_usage.homes import Places, find_places
 from codex_usage.index import Filters, Index, Refreshed, open_index, patience, refresh
+from codex_usage.index.facts import refresh_facts
 from codex_usage.model import BadInput, IndexBusy, NoHome
-from codex_usage.present import MOST_BYTES, fits, for_model
+from codex_usage.present import MOST_BYTES, Answer, fits, for_model
 from codex_usage.serve.tools import TOOLS
 
 _LOCK_SECONDS = 2.0
+_SCAN_SECONDS = 15.0
 
 _completing = threading.Lock()
 
 
 def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None) -> str:
     """The text of a tool's result. Raises UsageError."""
-    asked = _Arguments(name, arguments, current)
     places = find_places(env=env)
+    asked = _Arguments(name, arguments, current, places)
     if not places.found:
         looked = ", ".join(str(home) for home in places.homes)
         raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
@@ -60,13 +63,14 @@ def _complete_in_background(places: Places) -> None:
 class _Arguments:
     """A tool's arguments, checked one by one."""
 
-    def __init__(self, name: str, arguments: Mapping[str, Any], current: str | None) -> None:
+    def __init__(self, name: str, arguments: Mapping[str, Any], current: str | None, places: Places) -> None:
         known = next(tool.properties for tool in TOOLS if tool.name == name)
         for word in arguments:
             if word not in known:
                 raise BadInput(f"{name} has no argument {word!r}; it takes {', '.join(known)}.")
         self._values = arguments
         self._current = current
+        self.places = places
 
     def text(self, name: str) -> str | None:
         value = self._values.get(name)
@@ -117,6 +121,8 @@ def _period(context: Context, asked: _Arguments) -> answers.Period:
 def _since(context: Context, name: str, asked: _Arguments) -> int | None:
     """The time from which logs must be read before an answer. An explanation looks at two months, or at its windows
     and the weeks before them."""
+    if name == "usage_recommendations":
+        return context.period(asked.text("period") or "last_30_days").start_ms
     if name != "usage_explain":
         return _period(context, asked).start_ms
     texts = [text for word in ("period", "baseline") if (text := asked.text(word))] or ["last_30_days"]
@@ -147,9 +153,9 @@ def _page(context: Context, asked: _Arguments, ask: Callable[..., answers.Thread
     return _within(asked, lambda limit: ask(context, period, order=order, filters=filters, limit=limit, offset=offset))
 
 
-def _within(asked: _Arguments, ask: Callable[[int], answers.Summary | answers.Threads | answers.Calls]) -> str:
+def _within(asked: _Arguments, ask: Callable[[int], Answer], default: int = 8) -> str:
     """As many rows as were asked for and fit into a result."""
-    limit = max(1, asked.number("limit", 8, 100))
+    limit = max(1, asked.number("limit", default, 100))
     while True:
         text = for_model(ask(limit), asked.detail())
         if fits(text) or limit == 1:
@@ -165,4 +171,23 @@ def _explain(context: Context, asked: _Arguments) -> str:
     return for_model(answers.explain(context, period, baseline, metric=metric, filters=asked.filters()), asked.detail())
 
 
-_RUN = {"usage_explain": _explain, "usage_summary": _summary, "usage_threads": _threads, "usage_calls": _calls}
+def _recommendations(context: Context, asked: _Arguments) -> str:
+    period = context.period(asked.text("period") or "last_30_days")
+    return _within(asked, lambda limit: answers.recommendations(context, period, asked.filters(), limit), 3)
+
+
+def _diagnostics(context: Context, asked: _Arguments) -> str:
+    period, filters = _period(context, asked), asked.filters()
+    refresh_facts(context.index, asked.places, _SCAN_SECONDS)
+    section = asked.text("section") or "overview"
+    return _within(asked, lambda limit: diagnostics(context, section, period, filters, limit))
+
+
+_RUN = {
+    "diagnostics": _diagnostics,
+    "usage_summary": _summary,
+    "usage_explain": _explain,
+    "usage_recommendations": _recommendations,
+    "usage_threads": _threads,
+    "usage_calls": _calls,
+}

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NAME = "codex-usage"
-INSTRUCTIONS = (
-    "Exact usage and cost of Codex and Claude Code on this machine, from their logs, and why it changed. "
-    "thread=current is this conversation."
-)
+INSTRUCTIONS = "Exact usage and cost of Codex and Claude Code on this machine, and why it changed."
 
 _PERIOD = {
     "type": "string",
@@ -22,15 +19,15 @@ _PERIOD = {
     "2026-11-14 or 2026-11-01..2026-11-14 (inclusive, local days)",
 }
 _SAME_PERIOD = {"type": "string", "description": "as in usage_summary"}
-_THREAD = {"type": "string", "description": "id (full or last 8), name, or current"}
+_THREAD = {"type": "string", "description": "id, name or current"}
 _DETAIL = {"type": "string", "enum": ["concise", "full"]}
 _FILTERS = {
     "model": {"type": "string"},
     "project": {"type": "string"},
     "effort": {"type": "string"},
-    "provider": {"type": "string", "enum": ["codex", "claude"]},
+    "provider": {"type": "string"},
 }
-_GROUPS = ["model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "thread"]
+_GROUPS = "model, project, day, week, month, effort, tier, origin, provider, role or thread"
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,11 @@ class Tool:
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "usage_summary",
-        "What was spent in a period and on what: totals, change against the period before, breakdown.",
+        "What was spent in a period, on what, and the change against the one before.",
         {
             "period": _PERIOD,
-            "by": {"type": "string", "enum": _GROUPS, "description": "breakdown, default model"},
-            "then_by": {"type": "string", "description": "a second one"},
+            "by": {"type": "string", "description": f"{_GROUPS}; default model"},
+            "then_by": {"type": "string"},
             "thread": _THREAD,
             **_FILTERS,
             "limit": {"type": "integer", "description": "rows, default 8, at most 100"},
@@ -68,9 +65,21 @@ TOOLS: tuple[Tool, ...] = (
         {
             "period": {"type": "string", "description": "as in usage_summary; default: the spike"},
             "baseline": {"type": "string", "description": "period to compare with, default the one before"},
-            "metric": {"type": "string", "enum": ["cost_usd", "credits", "total_tokens"]},
+            "metric": {"type": "string", "description": "cost_usd, credits, total_tokens"},
             "thread": _THREAD,
             **_FILTERS,
+            "detail": _DETAIL,
+        },
+    ),
+    Tool(
+        "usage_recommendations",
+        "What to change to spend less: savings worked out call by call, with their grounds.",
+        {
+            "period": {"type": "string", "description": "as in usage_summary, default last_30_days"},
+            "thread": _THREAD,
+            "model": {"type": "string"},
+            "project": {"type": "string"},
+            "limit": {"type": "integer", "description": "default 3"},
             "detail": _DETAIL,
         },
     ),
@@ -80,9 +89,9 @@ TOOLS: tuple[Tool, ...] = (
         {
             "period": _SAME_PERIOD,
             "thread": _THREAD,
-            "order": {"type": "string", "enum": ["cost", "tokens", "calls", "recent", "output"]},
+            "order": {"type": "string", "description": "cost, tokens, calls, recent, output"},
             **_FILTERS,
-            "limit": {"type": "integer", "description": "default 8, at most 100"},
+            "limit": {"type": "integer"},
             "cursor": {"type": "string"},
             "detail": _DETAIL,
         },
@@ -93,11 +102,26 @@ TOOLS: tuple[Tool, ...] = (
         {
             "period": _SAME_PERIOD,
             "thread": _THREAD,
-            "order": {"type": "string", "enum": ["cost", "tokens", "uncached", "output", "recent", "duration"]},
+            "order": {"type": "string", "description": "cost, tokens, uncached, output, recent, duration"},
             **_FILTERS,
-            "limit": {"type": "integer", "description": "default 8, at most 100"},
+            "limit": {"type": "integer"},
             "cursor": {"type": "string"},
             "detail": _DETAIL,
+        },
+    ),
+    Tool(
+        "diagnostics",
+        "What tools did: outputs, commands, files, git, MCP; names and counts only.",
+        {
+            "section": {
+                "type": "string",
+                "description": "overview, tools, mcp, tool-output, commands, git-interactions, file-reads, "
+                "file-modifications, read-productivity, concentration",
+            },
+            "period": _SAME_PERIOD,
+            "thread": _THREAD,
+            "project": {"type": "string"},
+            "limit": {"type": "integer"},
         },
     ),
 )
