@@ -46,9 +46,9 @@ def shown(own: ProjectConfig, folder: str | None, remote: str | None = None) -> 
     [
         ("shop-old", "/src/shop-old", "/src/shop-older"),
         ("Shop-*", "/src/shop-old", "/src/my-shop-old"),
-        ("~/work/shop", "/home/dev/work/shop/api", "/home/dev/work/shop2"),
-        ("~/work/*/api", "/home/dev/work/shop/api", "/home/dev/work/a/b/api"),
-        ("~/work/**/api", "/home/dev/work/a/b/api", "/home/dev/work/a/b/ap"),
+        ("~/src/shop", "/home/dev/src/shop/api", "/home/dev/src/shop2"),
+        ("~/src/*/api", "/home/dev/src/shop/api", "/home/dev/src/a/b/api"),
+        ("~/src/**/api", "/home/dev/src/a/b/api", "/home/dev/src/a/b/ap"),
         ("**/node_modules", "/x/node_modules/y", "/x/node_module"),
         ("/src/a?/**", "/src/ab", "/src/a"),
         ("/**/a/**/b/c", "/x/a/b/y/b/c/z", "/x/b/c"),

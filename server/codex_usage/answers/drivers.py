@@ -55,15 +55,22 @@ class Cell:
 
     def add(self, tokens: Sequence[float], amounts: Sequence[float], prices: Prices | None, scale: float) -> None:
         """Add calls of one rate: (calls, input, cached, written, output) and (amount, long, tier), times `scale`."""
-        calls, size, cached, written, output = (value * scale for value in tokens)
-        self.calls, self.input, self.cached = self.calls + calls, self.input + size, self.cached + cached
-        self.written, self.output = self.written + written, self.output + output
-        amount, long, tier = (value * scale for value in amounts)
-        self.amount, self.long, self.tier = self.amount + amount, self.long + long, self.tier + tier
+        calls, size, cached, written, output = tokens
+        amount, long, tier = amounts
+        self.calls += calls * scale
+        self.input += size * scale
+        self.cached += cached * scale
+        self.written += written * scale
+        self.output += output * scale
+        self.amount += amount * scale
+        self.long += long * scale
+        self.tier += tier * scale
         if prices is not None:
-            self.listed = prices
-            for at, (count, price) in enumerate(zip(_classes(size, cached, written, output), prices, strict=True)):
-                self._sums[at] += count * price
+            self.listed, sums = prices, self._sums
+            sums[0] += (size - cached - written) * scale * prices[0]
+            sums[1] += cached * scale * prices[1]
+            sums[2] += written * scale * prices[2]
+            sums[3] += output * scale * prices[3]
 
     @property
     def base(self) -> float:

@@ -78,7 +78,7 @@ def template_projects() -> str:
     comment = [
         "Other names for projects, folders to keep out of sight, and tags. Keys named comment are ignored.",
         'aliases: what a project is now, and what to call it: its name, a folder, or its git remote, such as',
-        '{"shop-old": "shop", "~/work/acme": "acme", "git@github.com:acme/shop.git": "shop"}; the first that fits',
+        '{"shop-old": "shop", "~/src/acme": "acme", "git@github.com:acme/shop.git": "shop"}; the first that fits',
         "counts. ignored_paths: folders whose use counts as (ignored), with no folder shown: [\"~/scratch\"].",
         'tags: words for projects of a name: {"acme-*": ["client-a"]}. A folder stands for all below it; * stands',
         "for any characters of a name, ** for any folders.",
