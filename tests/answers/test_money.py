@@ -262,6 +262,21 @@ def test_one_percent_of_a_window_is_worth_what_the_calls_cost(own: Path, tmp_pat
     assert thread.impact[0].percent == pytest.approx(54.0, rel=0.02)  # all 27
 
 
+def test_what_a_single_call_took_is_told_by_its_id(own: Path, tmp_path: Path) -> None:
+    with asking(home(tmp_path, steady_week())) as context:
+        (call, *_) = answers.calls(context, context.period("all")).rows
+        for known in (call.call_id, call.call_id[:8]):
+            asked = answers.allowance(context, call=known)
+            assert (asked.total.calls, asked.total.cost_usd, asked.about) == (1, call.cost_usd, f"call {known}")
+            assert asked.impact[0].percent == pytest.approx(2.0, rel=0.02)
+        with pytest.raises(BadInput, match="No call 000000000000 is in the index"):
+            answers.allowance(context, call="000000000000")
+        with pytest.raises(BadInput, match="No call ffffff is in the index"):
+            answers.allowance(context, call="ffffff")
+        with pytest.raises(BadInput, match="is no call's id"):
+            answers.allowance(context, call="the first")
+
+
 def test_several_limits_do_not_mix(own: Path, tmp_path: Path) -> None:
     spark = [
         Spent(

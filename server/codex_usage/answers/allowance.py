@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from codex_usage.answers.context import Context, check_filters, iso, sums
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import Allowance, AllowanceWindow, Impact, Outlook, PercentWorth, Week
 from codex_usage.index import Filters, GroupRow, queries
+from codex_usage.model import BadInput
 from codex_usage.money.forecast import forecast
 from codex_usage.money.reading import load_allowance, weekly_reset, weeks
 from codex_usage.money.windows import Snapshot, Window, Worth, split, window_name, worth
@@ -31,29 +33,44 @@ class _Seen(NamedTuple):
 
 
 def allowance(
-    context: Context, period: Period | None = None, filters: Filters | None = None, count: int = 4
+    context: Context,
+    period: Period | None = None,
+    filters: Filters | None = None,
+    count: int = 4,
+    call: str | None = None,
 ) -> Allowance:
-    """Every window with its outlook and worth, what the calls of a period or thread took of it (default: those of
-    the last 7 days), and the last complete weeks. Raises BadInput."""
+    """Every window with its outlook and worth, what the calls of a period or thread (default: of the last 7 days) or
+    one call took of it, and the last complete weeks. Raises BadInput."""
     filters = check_filters(context.index, filters or Filters())
     period = period or context.period(None if filters.thread is None else "all")
     with context.index.snapshot():
         scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters)
+        total = queries.totals(context.index, scope, filters) if call is None else _of_call(context, call)
         seen = _seen(context)
         windows = [_window(context, one, outlook=True, value=True) for one in seen]
         newest = max(seen, key=lambda one: one.newest.time_ms, default=None)
         return Allowance(
             windows=windows,
             credits_balance=newest.balance if newest else None,
-            about=f"thread {filters.thread}" if filters.thread else period.text,
+            about=f"call {call}" if call else f"thread {filters.thread}" if filters.thread else period.text,
             total=sums(total),
             impact=_impact(windows, total),
             weeks=_weeks(context, seen, count),
             zone=context.zone_name,
             coverage=context.coverage(),
-            data_quality=context.quality(scope, filters, total),
+            data_quality=context.quality() if call else context.quality(scope, filters, total),
         )
+
+
+def _of_call(context: Context, call: str) -> GroupRow:
+    """A call by its id or the beginning of it."""
+    if not re.fullmatch(r"[0-9a-f]{6,16}", call):
+        raise BadInput(f"{call!r} is no call's id; take one from codex-usage calls.")
+    low, high = (min(int(call.ljust(16, digit), 16), (1 << 63) - 1) for digit in "0f")
+    rows = queries.calls_between(context.index, low, high)
+    if len(rows) != 1:
+        raise BadInput(f"{'No' if not rows else 'More than one'} call {call} is in the index; give its whole id.")
+    return queries.sums_of_call(rows[0], queries.rates(context.index)[rows[0].rate].rate)
 
 
 def allowance_windows(context: Context, outlook: bool = True) -> list[AllowanceWindow]:

@@ -412,19 +412,21 @@ def _keep(settings: Settings, line: str, answer: Status) -> None:
 @period_options
 @filter_options
 @click.option("--weeks", default=4, show_default=True, type=click.IntRange(0, 60), metavar="N", help="Weeks to show.")
+@click.option("--call", metavar="ID", help="What this one call took.")
 @global_options
 @pass_settings
 def allowance(
-    settings: Settings, /, period: str | None, since: str | None, until: str | None, weeks: int, **options: Any
-) -> None:
+    settings: Settings, /, period: str | None, since: str | None, until: str | None, weeks: int, call: str | None,
+    **options: Any,
+) -> None:  # fmt: skip
     """What is left of the account's allowance, when it runs out, what one percent was worth, and what a period
-    (default: the last 7 days) or thread took of it."""
+    (default: the last 7 days), thread or call took of it."""
     from codex_usage import answers
 
     asked = period or (None if since or until or not options["thread"] else "all")
     with settings.asking(asked, since, until) as context:
         span = context.period(asked, since, until)
-        answer = answers.allowance(context, span, _filters(options), weeks)
+        answer = answers.allowance(context, span, _filters(options), weeks, call)
     _show(settings, answer, "show_allowance")
 
 

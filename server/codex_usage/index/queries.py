@@ -436,6 +436,22 @@ def calls(
     return [CallRow(*row) for row in rows]
 
 
+def calls_between(index: Index, first: int, last: int) -> list[CallRow]:
+    """At most two calls whose uid lies in a span: what the beginning of an id stands for."""
+    text = f"{_CALL.format(rows='calls d')} WHERE d.uid BETWEEN ? AND ? LIMIT 2"
+    return [CallRow(*row) for row in index.sql.execute(text, (first, last))]
+
+
+def sums_of_call(row: CallRow, rate: Rate) -> GroupRow:
+    """One call as a sum over itself."""
+    sure, credit, cost = rate.confidence, rate.credit_confidence, row.cost or 0
+    parts = [sure != "unpriced", sure == "estimated", cost if sure == "estimated" else 0]
+    parts += [credit not in (None, "missing"), credit == "missing", credit == "inferred", credit == "override"]
+    tokens = (row.input, row.cached, row.cache_write, row.output, row.reasoning)
+    money = (cost, row.credits or 0, row.compaction, *map(int, parts))
+    return GroupRow._make(((), (), 1, 0, 1, *tokens, *money, row.time_ms, row.time_ms))
+
+
 def each_call(index: Index, scope: Scope, filters: Filters = Filters()) -> Iterator[CallRow]:
     """Every call of a scope, oldest first, however many there are."""
     conditions, parameters = conditions_of(index, filters)
