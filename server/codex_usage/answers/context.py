@@ -109,19 +109,25 @@ def usd(nano: int | None) -> float | None:
     return None if nano is None else round(nano / 1e9, 6)
 
 
-def _not_exact(index: Index, scope: Scope, filters: Filters) -> list[str]:
-    """What is estimated, and what has no price, the dearest first."""
+def rated_sums(index: Index, scope: Scope, filters: Filters) -> list[tuple[queries.StoredRate, GroupRow]]:
+    """The rates that some calls rest on with the sums over those calls, the greatest cost first."""
     known = queries.rates(index)
     rows = queries.by_rate(index, scope, filters)
     rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
+    return [(known[row.key[0]], row) for row in rows]
+
+
+def _not_exact(index: Index, scope: Scope, filters: Filters) -> list[str]:
+    """What is estimated, and what has no price, the dearest first."""
+    rated = rated_sums(index, scope, filters)
     parts = []
     for word in ("estimated", "unpriced"):
-        some = [row for row in rows if known[row.key[0]].rate.confidence == word]
+        some = [(stored.rate, row) for stored, row in rated if stored.rate.confidence == word]
         if some:
-            told = list(dict.fromkeys(_short(known[row.key[0]].rate.reason or "") for row in some))
+            told = list(dict.fromkeys(_short(rate.reason or "") for rate, _ in some))
             more = f" and {len(told) - 2} more" if len(told) > 2 else ""
-            worth = f", ${usd(sum(row.cost for row in some)):,.2f}" if word == "estimated" else ""
-            count = many(sum(row.calls for row in some), "call")
+            worth = f", ${usd(sum(row.cost for _, row in some)):,.2f}" if word == "estimated" else ""
+            count = many(sum(row.calls for _, row in some), "call")
             parts.append(f"{count} {word}{worth} ({'; '.join(told[:2])}{more})")
     return parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_usage.answers.context import Context, check_filters, money_problems, share, sums, usd
+from codex_usage.answers.context import Context, check_filters, money_problems, rated_sums, share, sums, usd
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import PerMillion, PriceNote, PricingCoverage
 from codex_usage.index import Filters, GroupRow, Scope, queries
@@ -36,10 +36,7 @@ def pricing_coverage(context: Context, period: Period, filters: Filters | None =
 
 def price_notes(context: Context, scope: Scope, filters: Filters, total: GroupRow) -> list[PriceNote]:
     """The prices that some calls rest on, the greatest cost first."""
-    known = queries.rates(context.index)
-    rows = queries.by_rate(context.index, scope, filters)
-    rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
-    return [_note(known[row.key[0]], row, total) for row in rows]
+    return [_note(stored, row, total) for stored, row in rated_sums(context.index, scope, filters)]
 
 
 def pinned_prices(context: Context) -> dict[str, list[dict[str, Any]]]:

@@ -347,10 +347,15 @@ class Calls(_Result):
     cursor: str | None
 
 
-class Span(_Result):
-    """The days of a window, both included, and the moments between which its amount was spent."""
+class _FromTo(_Result):
+    """A result whose JSON has the names `from` and `to`; the first one is a word of Python."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class Span(_FromTo):
+    """The days of a window, both included, and the moments between which its amount was spent."""
+
     start: str = Field(alias="from")
     end: str = Field(alias="to")
     zone: str
@@ -358,10 +363,9 @@ class Span(_Result):
     last: str | None
 
 
-class From(_Result):
+class From(_FromTo):
     """An amount in the baseline (as long as the period) and in the period."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
     start: float = Field(alias="from")
     end: float = Field(alias="to")
     delta: float

@@ -374,9 +374,10 @@ def calls(
 def status(settings: Settings) -> None:
     """One line: today, this week, this month, the allowance and the budgets. Exits 3 when a budget is exceeded."""
     from codex_usage import answers
+    from codex_usage.index import queries
 
     with settings.asking("this_month") as context:
-        answer = answers.status(context)
+        answer, logs = answers.status(context), queries.newest_logs(context.index, 64)
     if settings.as_json:
         click.echo(answer.model_dump_json(indent=2))
     else:
@@ -385,20 +386,17 @@ def status(settings: Settings) -> None:
         line = status_line(answer)
         click.echo(line)
         if answer.coverage.complete and sys.argv[1:] == ["status"]:
-            _keep(settings, line, answer)
+            _keep(settings, line, answer, logs)
     if answer.over_budget:
         sys.exit(3)
 
 
-def _keep(settings: Settings, line: str, answer: Status) -> None:
+def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[int]]) -> None:
     """Keep the line for the next prompt, until something that it tells may change by itself."""
     from codex_usage.cli import quick
-    from codex_usage.index import open_index, queries
     from codex_usage.money.config import CONFIG_FILES, config_path
 
     places = settings.places()
-    with open_index(places.index) as index:
-        logs = queries.newest_logs(index, 64)
     ends = [window.resets_at for window in answer.allowance if window.resets_at and not window.reset_passed]
     ends.append(answer.day_ends_at)
     until = min(datetime.fromisoformat(end).timestamp() for end in ends)
@@ -575,4 +573,3 @@ def inspect_log(settings: Settings, path: Path) -> None:
 
 
 from codex_usage.cli import money as _money  # noqa: E402, F401  (its commands join the others)
-from codex_usage.cli import projects as _projects  # noqa: E402, F401

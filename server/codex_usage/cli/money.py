@@ -1,4 +1,4 @@
-"""The commands about prices, the rate card and budgets: they look after files, and read no logs."""
+"""The commands about the user's own files: prices, the rate card, budgets, allowance, thresholds, projects."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def init_pricing(settings: Settings, force: bool) -> None:
 
     said = "is ready for your prices; its comment says how."
     _begin(settings, config_path("pricing.json"), template_pricing(), said, force)
+
+
+@cli.command("init-projects", short_help="Write a projects.json to begin with.")
+@click.option("--force", is_flag=True, help="Begin anew; the old file is kept as projects.json.bak.")
+@global_options
+@pass_settings
+def init_projects(settings: Settings, force: bool) -> None:
+    """Write a projects.json to begin with, for other names of projects, folders to ignore, and tags."""
+    from codex_usage.homes.config import config_path
+    from codex_usage.homes.project_config import template_projects
+
+    said = "is ready for your projects; its comment says how."
+    _begin(settings, config_path("projects.json"), template_projects(), said, force)
 
 
 @cli.command("init-thresholds", short_help="Write a thresholds.json to begin with.")

@@ -36,10 +36,12 @@ def line_again() -> tuple[str, int] | None:
         return None
 
 
-def keep(line: str, code: int, until: float, logs: list[str], others: list[str]) -> None:
-    """Keep a line until a time (Unix seconds) at most, as long as these logs and other files stay as they are."""
+def keep(line: str, code: int, until: float, logs: dict[str, list[int]], others: list[str]) -> None:
+    """Keep a line until a time (Unix seconds) at most, as long as these logs are as they were read, and other files
+    stay as they are."""
     folders = {folder for log in logs for folder in _above(log, others)}
-    files = {path: _state(path) for path in (*logs, *sorted(folders), *others)}
+    files: dict[str, list[int] | None] = {path: _state(path) for path in (*sorted(folders), *others)}
+    files.update(logs)
     kept: dict[str, Any] = {"who": _who(), "until": min(until, time.time() + _SECONDS), "files": files}
     text = json.dumps({**kept, "line": line, "code": code})
     draft = f"{_path()}.{os.getpid()}"

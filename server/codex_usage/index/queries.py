@@ -665,9 +665,10 @@ def quality(index: Index) -> Quality:
     return Quality(files, calls, counts, problems)
 
 
-def newest_logs(index: Index, count: int) -> list[str]:
-    """The paths of the logs that were written last."""
-    return [row[0] for row in index.sql.execute("SELECT path FROM files ORDER BY mtime_ns DESC LIMIT ?", (count,))]
+def newest_logs(index: Index, count: int) -> dict[str, list[int]]:
+    """The paths of the logs that were written last, with the size, time and inode at which they were read."""
+    rows = index.sql.execute("SELECT path, size, mtime_ns, inode FROM files ORDER BY mtime_ns DESC LIMIT ?", (count,))
+    return {path: state for path, *state in rows}
 
 
 def newest_call(index: Index) -> int | None:
