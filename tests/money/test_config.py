@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_usage.homes.config import config_mark, config_path, write_json
 from codex_usage.model import BadInput
 from codex_usage.money.config import (
     BUNDLED_CARD,
@@ -21,15 +22,12 @@ from codex_usage.money.config import (
     Budget,
     PriceRow,
     RateCard,
-    config_mark,
-    config_path,
     load_budgets,
     load_pricing,
     load_rate_card,
     make_budget,
     save_budgets,
     template_pricing,
-    write_json,
 )  # fmt: skip
 
 FILES = ("pricing.json", "rate-card.json", "budgets.json")

@@ -10,12 +10,13 @@ from functools import lru_cache
 
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import Coverage, PeriodInfo, Sums
+from codex_usage.homes.config import config_mark
 from codex_usage.homes.project_config import load_projects
 from codex_usage.index import Filters, GroupRow, Index, Refreshed, Scope, coverage, queries
 from codex_usage.index.zones import zone_of
 from codex_usage.model import BadInput
 from codex_usage.model.words import many
-from codex_usage.money.config import CONFIG_FILES, config_mark, load_budgets, load_pricing, load_rate_card
+from codex_usage.money.config import CONFIG_FILES, load_budgets, load_pricing, load_rate_card
 from codex_usage.money.reading import load_allowance
 
 _PROVIDERS = ("codex", "claude")

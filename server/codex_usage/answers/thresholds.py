@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from codex_usage.money.config import ConfigFile, as_json, config_path
+from codex_usage.homes.config import ConfigFile, as_json, config_path
 
 
 class Thresholds(NamedTuple):

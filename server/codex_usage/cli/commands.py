@@ -394,7 +394,8 @@ def status(settings: Settings) -> None:
 def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[int]]) -> None:
     """Keep the line for the next prompt, until something that it tells may change by itself."""
     from codex_usage.cli import quick
-    from codex_usage.money.config import CONFIG_FILES, config_path
+    from codex_usage.homes.config import config_path
+    from codex_usage.money.config import CONFIG_FILES
 
     places = settings.places()
     ends = [window.resets_at for window in answer.allowance if window.resets_at and not window.reset_passed]

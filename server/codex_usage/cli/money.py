@@ -16,21 +16,21 @@ _PATH = click.Path(path_type=Path)
 
 def _tell(settings: Settings, answer: object, *lines: str) -> None:
     """The answer as JSON, or the lines for people."""
-    from codex_usage.money import config
+    from codex_usage.homes import config as files
 
-    click.echo(config.as_json(answer).decode() if settings.as_json else "\n".join(lines), nl=not settings.as_json)
+    click.echo(files.as_json(answer).decode() if settings.as_json else "\n".join(lines), nl=not settings.as_json)
 
 
 def _install(settings: Settings, path: Path, data: bytes, said: str, **answer: object) -> None:
     """Write a file, keep another one that was there as .bak, and tell. Raises BadInput."""
-    from codex_usage.money import config
+    from codex_usage.homes import config as files
 
-    old = config.read_file(path)
+    old = files.read_file(path)
     backup = None
     if old is not None and old != data:
         backup = path.with_name(f"{path.name}.bak")
-        config.write_bytes(backup, old)
-    config.write_bytes(path, data)
+        files.write_bytes(backup, old)
+    files.write_bytes(path, data)
     kept = [f"The file that was there is now {backup}."] if backup else []
     _tell(settings, {"path": path, **answer, "backup": backup}, f"{path} {said}", *kept)
 
@@ -50,7 +50,8 @@ def _begin(settings: Settings, path: Path, text: str, said: str, force: bool | N
 @pass_settings
 def init_pricing(settings: Settings, force: bool) -> None:
     """Write a pricing.json to begin with, for prices and model names of your own. It changes no price yet."""
-    from codex_usage.money.config import config_path, template_pricing
+    from codex_usage.homes.config import config_path
+    from codex_usage.money.config import template_pricing
 
     said = "is ready for your prices; its comment says how."
     _begin(settings, config_path("pricing.json"), template_pricing(), said, force)
@@ -75,7 +76,7 @@ def init_projects(settings: Settings, force: bool) -> None:
 def init_thresholds(settings: Settings) -> None:
     """Write a thresholds.json to begin with: from where on recommendations call something high, low or large."""
     from codex_usage.answers.thresholds import template_thresholds
-    from codex_usage.money.config import config_path
+    from codex_usage.homes.config import config_path
 
     _begin(settings, config_path("thresholds.json"), template_thresholds(), "holds the built-in numbers, to change.")
 
@@ -85,7 +86,7 @@ def init_thresholds(settings: Settings) -> None:
 @pass_settings
 def init_allowance(settings: Settings) -> None:
     """Write an allowance.json to begin with, for when no log tells what is left."""
-    from codex_usage.money.config import config_path
+    from codex_usage.homes.config import config_path
     from codex_usage.money.reading import template_allowance
 
     _begin(settings, config_path("allowance.json"), template_allowance(), "is ready; its comment says how.")
@@ -122,10 +123,11 @@ def update_pricing(settings: Settings, source_file: Path | None, url: str | None
 @pass_settings
 def update_rate_card(settings: Settings, source_file: Path | None) -> None:
     """Write rate-card.json: the rate card of this version, to edit, or one of your own. Nothing is fetched."""
+    from codex_usage.homes import config as files
     from codex_usage.money import config
 
     source = source_file or config.BUNDLED_CARD
-    data = config.read_file(source)
+    data = files.read_file(source)
     if data is None:
         raise BadInput(f"there is no file {source}; --source-file takes a rate card in JSON.")
     card = config.load_rate_card(path=source)
@@ -133,7 +135,7 @@ def update_rate_card(settings: Settings, source_file: Path | None) -> None:
         raise BadInput(f"{card.problems[0]} The rate card in force stays.")
     own = sum(row.state == "override" for row in card.rows.values())
     said = f"has rates of {many(len(card.rows), 'model')}, {own} of them your own."
-    _install(settings, config.config_path("rate-card.json"), data, said, models=len(card.rows), overrides=own)
+    _install(settings, files.config_path("rate-card.json"), data, said, models=len(card.rows), overrides=own)
 
 
 @cli.command(epilog=_example("budget 50 --per week --project my-app"), short_help="List or set budgets.")
@@ -148,6 +150,7 @@ def budget(
     settings: Settings, /, amount: str | None, per: str | None, unit: str, project: str | None, remove: bool
 ) -> None:
     """List the budgets, or set, replace or remove one. AMOUNT is in dollars or credits."""
+    from codex_usage.homes import config as files
     from codex_usage.money import config
 
     budgets, problems = config.load_budgets()
@@ -168,7 +171,7 @@ def budget(
         + f" per {each.per}" + (f" for {each.project}" if each.project else "")
         for each in budgets
     ]  # fmt: skip
-    answer = {"path": config.config_path("budgets.json"), "budgets": budgets, "problems": problems}
+    answer = {"path": files.config_path("budgets.json"), "budgets": budgets, "problems": problems}
     _tell(settings, answer, *(lines or ["No budget yet; set one with: codex-usage budget 50 --per week"]))
     if not settings.as_json:
         for problem in problems:
@@ -187,6 +190,7 @@ def pin_pricing(settings: Settings, output: Path | None) -> None:
     A pricing.json that is there is kept as .bak, and its aliases and other models stay in force. With --output,
     CODEX_USAGE_PRICING=FILE uses the pinned prices."""
     from codex_usage import answers
+    from codex_usage.homes import config as files
     from codex_usage.money import config
 
     own = config.load_pricing()
@@ -196,7 +200,7 @@ def pin_pricing(settings: Settings, output: Path | None) -> None:
         pinned = answers.pinned_prices(context)
     sources = sorted({row["source"] for rows in pinned.values() for row in rows})
     stamp = {"at": context.now, "source": "; ".join(sources)}
-    data = config.as_json({"pinned": stamp, "aliases": own.aliases, "models": {**own.models, **pinned}})
+    data = files.as_json({"pinned": stamp, "aliases": own.aliases, "models": {**own.models, **pinned}})
     said = f"holds the prices of {many(len(pinned), 'model')}."
     _install(settings, output or own.path, data, said, models=len(pinned))
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_usage.homes import Places
+from codex_usage.homes.config import read_file, write_bytes
 from codex_usage.index.database import Index, explained
 from codex_usage.index.queries import Filters, Scope, between, conditions_of, where_of
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.logs.rollout import layout_of
 from codex_usage.logs.tools import ToolDecoder
-from codex_usage.money.config import read_file, write_bytes
 
 #: Raise it when what is read changes: all facts are then read anew.
 VERSION = 1

@@ -15,14 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from codex_usage.homes import usage_home
-from codex_usage.homes.config import ConfigFile as ConfigFile
-from codex_usage.homes.config import Text, convert, key_path
-from codex_usage.homes.config import as_json as as_json
-from codex_usage.homes.config import config_mark as config_mark
-from codex_usage.homes.config import config_path as config_path
-from codex_usage.homes.config import read_file as read_file
-from codex_usage.homes.config import write_bytes as write_bytes
-from codex_usage.homes.config import write_json as write_json
+from codex_usage.homes.config import ConfigFile, Text, as_json, config_path, convert, key_path, write_json
 from codex_usage.model import BadInput
 
 #: The user's own files. Prices and credits depend on the first ones only.

@@ -18,17 +18,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from codex_usage.homes.config import config_mark
 from codex_usage.model import Tokens
-from codex_usage.money.config import (
-    PRICE_FILES,
-    CardRow,
-    PriceRow,
-    Pricing,
-    RateCard,
-    config_mark,
-    load_pricing,
-    load_rate_card,
-)
+from codex_usage.money.config import PRICE_FILES, CardRow, PriceRow, Pricing, RateCard, load_pricing, load_rate_card
 
 #: Raise it when a rule in here changes: all money is then worked out again.
 RULES = 1
