@@ -22,7 +22,7 @@ from codex_usage.answers.story import costly_turns, story
 from codex_usage.index import open_index, queries, refresh
 from codex_usage.index.queries import Step, TurnRow
 from codex_usage.present import for_model
-from codex_usage.present.terminal import console, show_session
+from codex_usage.present.terminal import show
 from tests.support.advice import Step as Planned
 from tests.support.advice import growing, thread, written
 from tests.support.cases import CASES
@@ -318,7 +318,7 @@ def test_a_model_and_a_person_are_told_the_story(capsys: Any) -> None:
     (turn,) = told["costliest_turns"]
     assert (turn["turn"], turn["calls"], turn["with_delegated_usd"]) == (root.turns[0].turn_id[-8:], 6, 0.3334)
     assert len(json.loads(for_model(root, "full"))["costliest_turns"]) == 3
-    show_session(console(), root)
+    show(root)
     shown = capsys.readouterr().out
     assert root.story[0].text in shown and "subagent  exact" in shown and "with 2 threads that it caused" in shown
 
@@ -329,6 +329,6 @@ def test_forks_are_shown_but_not_counted_as_caused(capsys: Any) -> None:
     told = json.loads(for_model(root))
     assert sorted(told["forks"]) == sorted(child.thread_id[-8:] for child in root.children)
     assert not {"children", "costliest_children", "with_children_usd"} & told.keys()
-    show_session(console(), root)
+    show(root)
     shown = capsys.readouterr().out
     assert "fork   exact" in shown and "that it caused" not in shown

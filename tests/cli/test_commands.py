@@ -348,7 +348,7 @@ def test_ctrl_c_stops_with_one_line_and_keeps_what_was_read(tmp_path: Path) -> N
         ("threads --project nope", "No project 'nope'"),
         ("calls --thread nope", "No thread 'nope'"),
         ("session nope", "No thread 'nope'"),
-        ("session", "Missing argument"),
+        ("session", "session needs a thread"),
         ("summary --provider azure", "'azure' is not one of"),
         ("summary --limit -1", "not in the range"),
         ("summary --limit x", "--limit"),

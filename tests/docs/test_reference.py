@@ -329,7 +329,7 @@ def test_the_skill_knows_only_tools_and_arguments_that_exist() -> None:
 
 def test_the_global_options_of_the_code_are_those_of_the_page() -> None:
     """Neither more nor fewer."""
-    flags = {flag for names, _ in options._GLOBAL for flag in names if flag.startswith("-")}
+    flags = {flag for names in options._GLOBAL for flag in names.split() if flag.startswith("-")}
     listed = rows(section(REFERENCE / "commands.md", "Global options"))
     assert {name.split()[0] for name in listed} == flags | {"-h", "--help"}
 

@@ -112,7 +112,7 @@ def test_all_tools_cost_at_most_1100_tokens_in_code_mode(words: Path) -> None:
         ("usage_summary", {"by": "project"}),
         ("usage_summary", {"by": "day"}),
         ("usage_summary", {"by": "thread"}),
-        ("usage_summary", {"by": "model", "then_by": "project", "period": "all"}),
+        ("usage_summary", {"by": "model,project", "period": "all"}),
         ("usage_explain", {}),
         ("usage_recommendations", {}),
         ("diagnostics", {}),

@@ -106,7 +106,7 @@ def test_a_summary_tells_total_rows_and_rest_that_add_up(server: Server) -> None
 
 
 def test_two_words_filters_and_days_work_together(server: Server) -> None:
-    asked = {"period": "2026-11-01..2026-11-10", "by": "effort", "then_by": "day", "effort": "HIGH", "limit": 100}
+    asked = {"period": "2026-11-01..2026-11-10", "by": "effort,day", "effort": "HIGH", "limit": 100}
     told = server.told("usage_summary", asked)
     assert len(told["rows"]) == 10
     assert all(row[0].startswith("high / 2026-11-") for row in told["rows"])
@@ -142,7 +142,7 @@ def test_the_cursor_leads_to_every_row_once(server: Server, tool: str, detail: s
 @pytest.mark.parametrize("by", ["model", "project", "thread", "day"])
 def test_full_detail_of_a_hundred_long_names_stays_within_16_kb_and_adds_up(server: Server, by: str) -> None:
     text = server.text(
-        "usage_summary", {"period": "all", "by": by, "then_by": "project", "limit": 100, "detail": "full"}
+        "usage_summary", {"period": "all", "by": f"{by},project", "limit": 100, "detail": "full"}
     )
     told = json.loads(text)
     assert len(text.encode()) <= 16_384

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codex_usage import __version__
-from codex_usage.cli.options import Settings, filter_options, global_options, limit_option, order_option, period_options
+from codex_usage.cli.options import Settings, argument_options, global_options
 from codex_usage.model import BadInput
+from codex_usage.model.questions import QUESTIONS
 from codex_usage.model.words import many
 
 if TYPE_CHECKING:
@@ -61,21 +62,13 @@ def _example(words: str) -> str:
     return f"\b\nExample:\n  codex-usage {words}"
 
 
-def _show(settings: Settings, answer: BaseModel, show: str) -> None:
+def _show(settings: Settings, answer: BaseModel) -> None:
     if settings.as_json:
         click.echo(answer.model_dump_json(indent=2))
         return
     from codex_usage.present import terminal
 
-    getattr(terminal, show)(terminal.console(), answer)
-
-
-def _filters(options: dict[str, Any]) -> Any:
-    from codex_usage.index import Filters
-
-    return Filters(
-        **{name: options[name] for name in ("model", "project", "effort", "provider", "origin", "thread", "confidence")}
-    )
+    terminal.show(answer)
 
 
 # -- set up ------------------------------------------------------------------------------------------------
@@ -183,189 +176,59 @@ def _overview(settings: Settings, period: str) -> bool:
     """What was spent, and on what; False (and nothing shown) when there are no calls at all."""
     from codex_usage import answers
 
-    with settings.asking(period, whole=True) as context:
+    with settings.asking() as context:
         everything = answers.summary(context, context.period("all"), by=(), compare=False)
         if not everything.total.calls:
             return False
         span = context.period(period)
-        _show(settings, answers.summary(context, span), "show_summary")
+        _show(settings, answers.summary(context, span))
         if not settings.as_json:
             click.echo()
-            _show(settings, answers.threads(context, span, limit=5), "show_threads")
+            _show(settings, answers.threads(context, span, limit=5))
     return True
 
 
 # -- ask ---------------------------------------------------------------------------------------------------
 
 
-@cli.command(epilog=_example("summary --period this_month --by project,model"))
-@period_options
-@click.option(
-    "--by",
-    default="model",
-    show_default=True,
-    metavar="WORDS",
-    help="Group by model, project, day, week, month, effort, tier, origin, provider, role, directory,"
-    " thread; two with a comma.",
-)
-@filter_options
-@limit_option(12, least=0)
-@click.option("--no-compare", is_flag=True, help="Leave out the period before.")
-@global_options
-@pass_settings
-def summary(
-    settings: Settings,
-    /,
-    period: str | None,
-    since: str | None,
-    until: str | None,
-    by: str,
-    limit: int,
-    no_compare: bool,
-    **options: Any,
-) -> None:
-    """What was spent, and on what."""
-    from codex_usage import answers
+def _question(name: str, help_text: str, short: str, example: str = "", *arguments: str) -> None:
+    """Add the command that asks a question; `arguments` are those that stand without an option's name."""
+    question = QUESTIONS[name]
 
-    words = [word.strip() for word in by.split(",") if word.strip()]
-    with settings.asking(period, since, until) as context:
-        answer = answers.summary(
-            context, context.period(period, since, until), by=words, filters=_filters(options),
-            compare=not no_compare, limit=limit,
-        )  # fmt: skip
-    _show(settings, answer, "show_summary")
+    def run(settings: Settings, /, **values: Any) -> None:
+        _show(settings, settings.ask(name, **values))
+
+    options = [word for word in question.takes if word not in arguments]
+    usual = {"period": "the spike" if name == "explain" else question.period, "limit": question.limit}
+    command = argument_options(*options, **usual)(global_options(pass_settings(run)))
+    for word in arguments:
+        command = click.argument(word, required=word == "thread", default=None)(command)
+    cli.command(name, help=help_text, short_help=short, epilog=_example(example or name))(command)
 
 
-@cli.command(epilog=_example("explain --period this_week --baseline last_week"), short_help="Why it changed.")
-@period_options
-@click.option("--baseline", metavar="PERIOD", help="What to compare with (default: the period before, as long).")
-@click.option(
-    "--metric", default="cost_usd", show_default=True, metavar="WORD", help="cost_usd, credits, total_tokens."
-)
-@filter_options
-@global_options
-@pass_settings
-def explain(
-    settings: Settings, /, period: str | None, since: str | None, until: str | None, baseline: str | None,
-    metric: str, **options: Any,
-) -> None:  # fmt: skip
-    """Why usage changed, by causes that add up to the change. Without a period: the largest unusual rise of the last
-    30 days."""
-    from codex_usage import answers
-
-    with settings.asking("all", whole=True) as context:
-        span = context.period(period, since, until) if period or since or until else None
-        before = context.period(baseline) if baseline else None
-        answer = answers.explain(context, span, before, metric=metric, filters=_filters(options))
-    _show(settings, answer, "show_explanation")
-
-
-@cli.command(epilog=_example("recommendations --period this_month"), short_help="What would have saved most.")
-@period_options
-@filter_options
-@limit_option(5, least=1)
-@global_options
-@pass_settings
-def recommendations(
-    settings: Settings, /, period: str | None, since: str | None, until: str | None, limit: int, **options: Any
-) -> None:
-    """What would have saved most (default: in the last 30 days), worked out call by call."""
-    from codex_usage import answers
-
-    asked = period or (None if since or until else "last_30_days")
-    with settings.asking(asked, since, until) as context:
-        answer = answers.recommendations(context, context.period(asked, since, until), _filters(options), limit)
-    _show(settings, answer, "show_advice")
-
-
-@cli.command(epilog=_example("diagnostics commands --period this_week"), short_help="What tools did.")
-@click.argument("section", default="overview")
-@period_options
-@filter_options
-@limit_option(10, least=1)
-@click.option("--no-scan", is_flag=True, help="Answer from the last scan of the logs' tools.")
-@global_options
-@pass_settings
-def diagnostics(
-    settings: Settings, /, section: str, period: str | None, since: str | None, until: str | None, limit: int,
-    no_scan: bool, **options: Any,
-) -> None:  # fmt: skip
-    """What tools did, and what that went with. SECTION is overview, tools, mcp, tool-output, commands,
-    git-interactions, file-reads, file-modifications, read-productivity or concentration. Only names from fixed lists,
-    numbers and keyed hashes of paths are kept of what a log says."""
-    from codex_usage.answers.diagnostics import diagnostics as ask
-
-    with settings.asking(period, since, until, whole=True) as context:
-        span, scan = context.period(period, since, until), None if no_scan else settings.places()
-        answer = ask(context, section, span, _filters(options), limit, scan, None)
-    _show(settings, answer, "show_diagnostics")
-
-
-@cli.command(epilog=_example("threads --period last_30_days --project my-app"))
-@period_options
-@order_option("cost, tokens, calls, recent or output.")
-@filter_options
-@limit_option(15, least=1)
-@global_options
-@pass_settings
-def threads(
-    settings: Settings,
-    /,
-    period: str | None,
-    since: str | None,
-    until: str | None,
-    order: str,
-    limit: int,
-    **options: Any,
-) -> None:
-    """The costliest threads of a period."""
-    from codex_usage import answers
-
-    with settings.asking(period, since, until) as context:
-        answer = answers.threads(
-            context, context.period(period, since, until), order=order, filters=_filters(options), limit=limit
-        )
-    _show(settings, answer, "show_threads")
-
-
-@cli.command(epilog=_example("session 88672c34"), short_help="One thread as a whole.")
-@click.argument("thread")
-@global_options
-@pass_settings
-def session(settings: Settings, thread: str) -> None:
-    """One thread as a whole: THREAD is an id, its last 8 characters, or a name."""
-    from codex_usage import answers
-
-    with settings.asking("all", whole=True) as context:
-        answer = answers.session(context, thread)
-    _show(settings, answer, "show_session")
-
-
-@cli.command(epilog=_example("calls --thread 88672c34 --order recent"))
-@period_options
-@order_option("cost, tokens, input, uncached, output, recent, oldest or duration.")
-@filter_options
-@limit_option(20, least=1)
-@global_options
-@pass_settings
-def calls(
-    settings: Settings,
-    /,
-    period: str | None,
-    since: str | None,
-    until: str | None,
-    order: str,
-    limit: int,
-    **options: Any,
-) -> None:
-    """Single model calls, costliest first (alias: query)."""
-    from codex_usage import answers
-
-    with settings.asking(period, since, until) as context:
-        answer = answers.calls(
-            context, context.period(period, since, until), order=order, filters=_filters(options), limit=limit
-        )
-    _show(settings, answer, "show_calls")
+# fmt: off
+_question("summary", "What was spent, and on what.", "What was spent, and on what.",
+          "summary --period this_month --by project,model")
+_question("explain", "Why usage changed, by causes that add up to the change. Without a period: the largest unusual"
+          " rise of the last 30 days.", "Why it changed.", "explain --period this_week --baseline last_week")
+_question("recommendations", "What would have saved most, worked out call by call.", "What would have saved most.",
+          "recommendations --period this_month")
+_question("diagnostics", "What tools did, and what that went with. SECTION is overview, tools, mcp, tool-output,"
+          " commands, git-interactions, file-reads, file-modifications, read-productivity or concentration. Only names"
+          " from fixed lists, numbers and keyed hashes of paths are kept of what a log says.", "What tools did.",
+          "diagnostics commands --period this_week", "section")
+_question("threads", "The costliest threads of a period.", "The costliest threads of a period.",
+          "threads --period last_30_days --project my-app")
+_question("session", "One thread as a whole: THREAD is an id, its last 8 characters, or a name.",
+          "One thread as a whole.", "session 88672c34", "thread")
+_question("calls", "Single model calls, costliest first (alias: query).", "Single model calls, costliest first.",
+          "calls --thread 88672c34 --order recent")
+_question("allowance", "What is left of the account's allowance, when it runs out, what one percent was worth, and what"
+          " a period, thread or call took of it.", "What is left, and how long it lasts.",
+          "allowance --thread 88672c34")
+_question("pricing-coverage", "Which prices the calls rest on, their sources, and what has none.",
+          "Which prices the calls rest on.", "pricing-coverage --period this_month")
+# fmt: on
 
 
 @cli.command(short_help="One line for a prompt; exits 3 over budget.")
@@ -376,10 +239,10 @@ def status(settings: Settings) -> None:
     from codex_usage import answers
     from codex_usage.index import queries
 
-    with settings.asking("this_month") as context:
+    with settings.asking(lambda context: context.period("this_month").start_ms, whole=False) as context:
         answer, logs = answers.status(context), queries.newest_logs(context.index, 64)
     if settings.as_json:
-        click.echo(answer.model_dump_json(indent=2))
+        _show(settings, answer)
     else:
         from codex_usage.present.terminal import status_line
 
@@ -407,49 +270,6 @@ def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[in
     quick.keep(line, 3 if answer.over_budget else 0, until, logs, [*roots, *own])
 
 
-@cli.command(epilog=_example("allowance --thread 88672c34"), short_help="What is left, and how long it lasts.")
-@period_options
-@filter_options
-@click.option("--weeks", default=4, show_default=True, type=click.IntRange(0, 60), metavar="N", help="Weeks to show.")
-@click.option("--call", metavar="ID", help="What this one call took.")
-@global_options
-@pass_settings
-def allowance(
-    settings: Settings, /, period: str | None, since: str | None, until: str | None, weeks: int, call: str | None,
-    **options: Any,
-) -> None:  # fmt: skip
-    """What is left of the account's allowance, when it runs out, what one percent was worth, and what a period
-    (default: the last 7 days), thread or call took of it."""
-    from codex_usage import answers
-
-    asked = period or (None if since or until or not options["thread"] else "all")
-    with settings.asking(asked, since, until) as context:
-        span = context.period(asked, since, until)
-        answer = answers.allowance(context, span, _filters(options), weeks, call)
-    _show(settings, answer, "show_allowance")
-
-
-@cli.command(
-    "pricing-coverage",
-    epilog=_example("pricing-coverage --period this_month"),
-    short_help="Which prices the calls rest on.",
-)
-@period_options
-@filter_options
-@global_options
-@pass_settings
-def pricing_coverage(
-    settings: Settings, /, period: str | None, since: str | None, until: str | None, **options: Any
-) -> None:
-    """Which prices the calls rest on (default: all calls), their sources, and what has none."""
-    from codex_usage import answers
-
-    asked = period or (None if since or until else "all")
-    with settings.asking(asked, since, until, whole=True) as context:
-        answer = answers.pricing_coverage(context, context.period(asked, since, until), _filters(options))
-    _show(settings, answer, "show_pricing")
-
-
 # -- take away ---------------------------------------------------------------------------------------------
 
 
@@ -458,28 +278,17 @@ def pricing_coverage(
 )
 @click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of standard output.")
-@period_options
-@filter_options
+@argument_options(*QUESTIONS["export"].takes, period="all")
 @global_options
 @pass_settings
-def export(
-    settings: Settings,
-    /,
-    kind: str,
-    output: str | None,
-    period: str | None,
-    since: str | None,
-    until: str | None,
-    **options: Any,
-) -> None:
-    """Every call as JSON or CSV (default: all of them, oldest first)."""
+def export(settings: Settings, /, kind: str, output: str | None, **values: Any) -> None:
+    """Every call as JSON or CSV, oldest first."""
     from codex_usage import answers
     from codex_usage.present import write_csv, write_json
 
-    whole = period or (None if since or until else "all")
     with (
-        settings.asking(whole, since, until, whole=True) as context,
-        closing(answers.export_rows(context, context.period(whole, since, until), _filters(options))) as rows,
+        settings.asked("export", values) as (context, asked),
+        closing(answers.export_rows(context, asked.period(context), asked.filters())) as rows,
     ):
         try:
             with Path(output).open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as out:

@@ -196,7 +196,7 @@ def pin_pricing(settings: Settings, output: Path | None) -> None:
     own = config.load_pricing()
     if own.problems:
         raise BadInput(f"{own.problems[0]} Mend this first, so that nothing is lost.")
-    with settings.asking("all", whole=True) as context:
+    with settings.asking() as context:
         pinned = answers.pinned_prices(context)
     sources = sorted({row["source"] for rows in pinned.values() for row in rows})
     stamp = {"at": context.now, "source": "; ".join(sources)}

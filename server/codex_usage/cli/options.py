@@ -13,11 +13,15 @@ import click
 
 from codex_usage.homes import Places, find_places
 from codex_usage.model import BadInput, IndexBusy, NoHome
+from codex_usage.model.questions import QUESTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic import BaseModel
+
     from codex_usage.answers import Context
+    from codex_usage.answers.questions import Asked
     from codex_usage.index import Index, Progress, Refreshed
 
 
@@ -55,19 +59,34 @@ class Settings:
             yield places, index
 
     @contextmanager
-    def asking(
-        self, period: str | None, since: str | None = None, until: str | None = None, whole: bool = False
-    ) -> Iterator[Context]:
-        """A context for a question about a period, after a bounded refresh; `whole` waits for everything."""
+    def asking(self, since: Callable[[Context], int | None] = lambda _: None, whole: bool = True) -> Iterator[Context]:
+        """A context for a question about the time from `since` on, after a bounded refresh; `whole` waits for
+        every log."""
         from codex_usage.answers import make_context
         from codex_usage.index import patience
 
         with self.open() as (places, index):
-            wanted = make_context(index, self.tz).period(period, since, until)
-            refreshed = self.refresh(index, places, None if whole else patience(wanted.start_ms), wanted.start_ms)
+            start = since(make_context(index, self.tz))
+            refreshed = self.refresh(index, places, None if whole else patience(start), start)
             if refreshed.pending_files and not refreshed.busy:
                 self.complete_in_background()
             yield make_context(index, self.tz, refreshed=refreshed)
+
+    @contextmanager
+    def asked(self, name: str, values: dict[str, Any]) -> Iterator[tuple[Context, Asked]]:
+        """What answers one of QUESTIONS."""
+        from codex_usage.answers.questions import Asked, since
+
+        asked = Asked(name, values, self.places())
+        with self.asking(lambda context: since(context, asked), QUESTIONS[name].whole) as context:
+            yield context, asked
+
+    def ask(self, name: str, **values: Any) -> BaseModel:
+        """The answer to one of QUESTIONS."""
+        from codex_usage.answers.questions import ask
+
+        with self.asked(name, values) as (context, asked):
+            return ask(context, asked)
 
     def refresh(self, index: Index, places: Places, seconds: float | None, since_ms: int | None) -> Refreshed:
         """Bring the index up to date, with a progress bar when it takes long and someone is looking."""
@@ -138,63 +157,65 @@ def _merge(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 
 #: Names and attributes of options.
-_Options = tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
-_GLOBAL: _Options = (
-    (("--codex-home",), {"multiple": True, "metavar": "DIR", "callback": _merge("codex_homes"),
-                         "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable."}),
-    (("--claude-home",), {"multiple": True, "metavar": "DIR", "callback": _merge("claude_homes"),
-                          "help": "A Claude Code home; repeatable."}),
-    (("--db",), {"metavar": "FILE", "callback": _merge("db"),
-                 "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."}),
-    (("--tz",), {"metavar": "ZONE", "callback": _merge("tz"),
-                 "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."}),
-    (("--json", "as_json"), {"is_flag": True, "callback": _merge("as_json"), "help": "Print JSON."}),
-)  # fmt: skip
-_PERIOD: _Options = (
-    (("--period",), {"metavar": "PERIOD",
-                     "help": "today, last_7_days (default), this_month, all, 2026-11-01..2026-11-14 …"}),
-    (("--since",), {"metavar": "DATE", "help": "First day or ISO time."}),
-    (("--until",), {"metavar": "DATE", "help": "Last day (inclusive) or ISO time."}),
-)  # fmt: skip
-_FILTERS: _Options = (
-    (("--model",), {"metavar": "NAME", "help": "Only this model."}),
-    (("--project",), {"metavar": "NAME", "help": "Only this project."}),
-    (("--effort",), {"metavar": "NAME", "help": "Only this reasoning effort."}),
-    (("--provider",), {"type": click.Choice(["codex", "claude"]), "help": "Only this producer's calls."}),
-    (("--origin",), {"type": click.Choice(["user", "codex", "unknown"]), "help": "Only calls caused by …"}),
-    (("--thread",), {"metavar": "ID", "help": "Only this thread (id, last 8 characters, or name)."}),
-    (("--confidence",), {"type": click.Choice(["exact", "estimated", "unpriced"]), "help": "Only calls priced so."}),
-)  # fmt: skip
-
-
-def _with(command: Callable[..., Any], options: _Options, **more: Any) -> Callable[..., Any]:
-    for names, attributes in reversed(options):
-        command = click.option(*names, **attributes, **more)(command)
-    return command
+_Options = dict[str, dict[str, Any]]
+_GLOBAL: _Options = {
+    "--codex-home": {"multiple": True, "metavar": "DIR", "callback": _merge("codex_homes"),
+                     "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable."},
+    "--claude-home": {"multiple": True, "metavar": "DIR", "callback": _merge("claude_homes"),
+                      "help": "A Claude Code home; repeatable."},
+    "--db": {"metavar": "FILE", "callback": _merge("db"),
+             "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."},
+    "--tz": {"metavar": "ZONE", "callback": _merge("tz"),
+             "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."},
+    "--json as_json": {"is_flag": True, "callback": _merge("as_json"), "help": "Print JSON."},
+}  # fmt: skip
+#: The options of questions, by the name of the argument.
+ARGUMENTS: _Options = {
+    "period": {"metavar": "PERIOD",
+               "help": "today, last_7_days, this_month, all, 2026-11-01..2026-11-14 … (default: {period})"},
+    "since": {"metavar": "DATE", "help": "First day or ISO time."},
+    "until": {"metavar": "DATE", "help": "Last day (inclusive) or ISO time."},
+    "by": {"default": "model", "show_default": True, "metavar": "WORDS",
+           "help": "Group by model, project, day, week, month, effort, tier, origin, provider, role, directory,"
+                   " thread; two with a comma."},
+    "baseline": {"metavar": "PERIOD", "help": "What to compare with (default: the period before, as long)."},
+    "metric": {"default": "cost_usd", "show_default": True, "metavar": "WORD",
+               "help": "cost_usd, credits, total_tokens."},
+    "order": {"default": "cost", "show_default": True, "metavar": "WORD",
+              "help": "cost, tokens, output, recent; threads also calls; calls input, uncached, oldest, duration."},
+    "model": {"metavar": "NAME", "help": "Only this model."},
+    "project": {"metavar": "NAME", "help": "Only this project."},
+    "effort": {"metavar": "NAME", "help": "Only this reasoning effort."},
+    "provider": {"type": click.Choice(["codex", "claude"]), "help": "Only this producer's calls."},
+    "origin": {"type": click.Choice(["user", "codex", "unknown"]), "help": "Only calls caused by …"},
+    "thread": {"metavar": "ID", "help": "Only this thread (id, last 8 characters, or name)."},
+    "confidence": {"type": click.Choice(["exact", "estimated", "unpriced"]), "help": "Only calls priced so."},
+    "limit": {"type": click.IntRange(0), "metavar": "N", "help": "Rows to show (default: {limit})."},
+    "cursor": {"type": click.IntRange(0), "metavar": "N", "help": "Go on after as many rows."},
+    "weeks": {"default": 4, "show_default": True, "type": click.IntRange(0, 60), "metavar": "N",
+              "help": "Weeks to show."},
+    "call": {"metavar": "ID", "help": "What this one call took."},
+    "compare": {"flag_value": False, "is_flag": True, "default": True, "help": "Leave out the period before."},
+    "scan": {"flag_value": False, "is_flag": True, "default": True,
+             "help": "Answer from the last scan of the logs' tools."},
+}  # fmt: skip
+_FLAGS = {"compare": "--no-compare", "scan": "--no-scan"}
 
 
 def global_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the global options; their values land in Settings."""
-    return _with(command, _GLOBAL, expose_value=False)
+    for names, attributes in reversed(_GLOBAL.items()):
+        command = click.option(*names.split(), **attributes, expose_value=False)(command)
+    return command
 
 
-def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--period, --since and --until."""
-    return _with(command, _PERIOD)
+def argument_options(*names: str, **usual: object) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options for the arguments of a question; `usual` says in the help what is taken without them."""
 
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            attributes = {**ARGUMENTS[name], "help": ARGUMENTS[name]["help"].format(**usual)}
+            command = click.option(_FLAGS.get(name, f"--{name}"), name, **attributes)(command)
+        return command
 
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--model, --project, --effort, --provider, --origin, --thread and --confidence."""
-    return _with(command, _FILTERS)
-
-
-def order_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--order, with the words it takes."""
-    return click.option("--order", default="cost", show_default=True, metavar="WORD", help=words)
-
-
-def limit_option(default: int, least: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--limit, the number of rows."""
-    return click.option(
-        "--limit", default=default, show_default=True, type=click.IntRange(least), metavar="N", help="Rows to show."
-    )
+    return decorate

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from codex_usage.answers import (
     CallLine,
     Calls,
@@ -51,26 +53,9 @@ _CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_
 _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 
-Answer = Summary | Threads | Calls | Session | Explanation | Recommendations | Diagnostics
-
-
-def for_model(answer: Answer, detail: str = "concise") -> str:
+def for_model(answer: BaseModel, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
-    full = detail == "full"
-    if isinstance(answer, Summary):
-        shown = _summary(answer, full)
-    elif isinstance(answer, Threads):
-        shown = _threads(answer, full)
-    elif isinstance(answer, Calls):
-        shown = _calls(answer, full)
-    elif isinstance(answer, Explanation):
-        shown = _explanation(answer, full)
-    elif isinstance(answer, Recommendations):
-        shown = _advice(answer, full)
-    elif isinstance(answer, Diagnostics):
-        shown = _diagnostics(answer)
-    else:
-        shown = _session(answer, full)
+    shown = _SHOWN[type(answer)](answer, detail == "full")
     return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -333,7 +318,7 @@ def _advice(answer: Recommendations, full: bool) -> dict[str, Any]:
 _LESSER = frozenset({"output_bytes", "uncut_tokens", "calls", "failure_rate", "associated_cost_usd", "files_read"})
 
 
-def _diagnostics(answer: Diagnostics) -> dict[str, Any]:
+def _diagnostics(answer: Diagnostics, _: bool) -> dict[str, Any]:
     """The tables of a section without lesser columns and those that are empty."""
     shown: dict[str, Any] = {"section": answer.section, "period": _period(answer.period), "status": answer.status}
     shown["tables"] = []
@@ -450,3 +435,14 @@ def _clip(text: str | None, full: bool) -> str | None:
     if text is None or len(text) <= most:
         return text
     return f"{text[: most - 12]}…{text[-11:]}"
+
+
+_SHOWN: dict[type[BaseModel], Callable[[Any, bool], dict[str, Any]]] = {
+    Summary: _summary,
+    Threads: _threads,
+    Calls: _calls,
+    Session: _session,
+    Explanation: _explanation,
+    Recommendations: _advice,
+    Diagnostics: _diagnostics,
+}

@@ -7,10 +7,11 @@ interest go. Amounts of one column have the same number of places, so that they 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pydantic import BaseModel
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
@@ -80,6 +81,11 @@ def console() -> Console:
         highlight=False, markup=False, emoji=False, color_system=None, force_terminal=False, width=_PIPED_WIDTH,
         legacy_windows=False,
     )  # fmt: skip
+
+
+def show(answer: BaseModel) -> None:
+    """Print any answer."""
+    _SHOW[type(answer)](console(), answer)
 
 
 def show_summary(out: Console, answer: Summary) -> None:
@@ -548,3 +554,16 @@ def _weekday_clock(time: str | None, zone: str) -> str:
 def _clock(time: str, zone: str, length: int) -> str:
     """An ISO time of the data as a person's clock shows it."""
     return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(" ")[:length] if time else ""
+
+
+_SHOW: dict[type[BaseModel], Callable[[Console, Any], None]] = {
+    Summary: show_summary,
+    Threads: show_threads,
+    Calls: show_calls,
+    Session: show_session,
+    Explanation: show_explanation,
+    Recommendations: show_advice,
+    Diagnostics: show_diagnostics,
+    Allowance: show_allowance,
+    PricingCoverage: show_pricing,
+}

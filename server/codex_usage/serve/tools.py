@@ -32,9 +32,10 @@ _GROUPS = "model, project, day, week, month, effort, tier, origin, provider, rol
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: its name, what it is for, and the properties of its arguments."""
+    """One tool: its name, the question that it asks, what it is for, and the properties of its arguments."""
 
     name: str
+    question: str
     description: str
     properties: Mapping[str, Any]
 
@@ -47,11 +48,11 @@ class Tool:
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "usage_summary",
+        "summary",
         "What was spent in a period, on what, and the change against the one before.",
         {
             "period": _PERIOD,
-            "by": {"type": "string", "description": f"{_GROUPS}; default model"},
-            "then_by": {"type": "string"},
+            "by": {"type": "string", "description": f"{_GROUPS}; default model; two with a comma"},
             "thread": _THREAD,
             **_FILTERS,
             "limit": {"type": "integer", "description": "rows, default 8, at most 100"},
@@ -60,6 +61,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "usage_explain",
+        "explain",
         "Why usage changed: causes that add up to the change, with the threads and calls behind each. Without period "
         "it finds the largest unusual rise of the last 30 days.",
         {
@@ -73,6 +75,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "usage_recommendations",
+        "recommendations",
         "What to change to spend less: savings worked out call by call, with their grounds.",
         {
             "period": {"type": "string", "description": "as in usage_summary, default last_30_days"},
@@ -85,6 +88,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "usage_threads",
+        "threads",
         "The costliest (or latest) threads of a period; with thread, all about that one and its subagents.",
         {
             "period": _SAME_PERIOD,
@@ -98,6 +102,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "usage_calls",
+        "calls",
         "Single model calls, costliest first, of a period or thread.",
         {
             "period": _SAME_PERIOD,
@@ -110,6 +115,7 @@ TOOLS: tuple[Tool, ...] = (
         },
     ),
     Tool(
+        "diagnostics",
         "diagnostics",
         "What tools did: outputs, commands, files, git, MCP; names and counts only.",
         {

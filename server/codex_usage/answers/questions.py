@@ -1,0 +1,179 @@
+"""Questions by name, with arguments as texts, numbers and flags: the one door to answers for every surface."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from codex_usage.answers.allowance import allowance
+from codex_usage.answers.calls import calls
+from codex_usage.answers.context import Context
+from codex_usage.answers.explain import explain
+from codex_usage.answers.periods import Period
+from codex_usage.answers.pricing import pricing_coverage
+from codex_usage.answers.recommend import recommendations
+from codex_usage.answers.session import session
+from codex_usage.answers.status import status
+from codex_usage.answers.summary import summary
+from codex_usage.answers.threads import threads
+from codex_usage.homes import Places
+from codex_usage.index import Filters
+from codex_usage.model import BadInput
+from codex_usage.model.questions import FILTERS, QUESTIONS, SPAN
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question's arguments, checked one by one; each method raises BadInput. `current` is the thread that asks,
+    `seconds` bounds a scan of the logs of `places`, `most` the rows."""
+
+    name: str
+    values: Mapping[str, Any]
+    places: Places | None = None
+    current: str | None = None
+    seconds: float | None = None
+    most: int = 10**6
+
+    def __post_init__(self) -> None:
+        known = QUESTIONS[self.name].takes
+        for word in self.values:
+            if word not in known:
+                raise BadInput(f"{self.name} has no argument {word!r}; it takes {', '.join(known)}.")
+
+    def text(self, name: str) -> str | None:
+        """A text, None when it isn't given or empty."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise BadInput(f"{name} must be a text, not {value!r}.")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number from 0 on."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return default
+        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise BadInput(f"{name} must be a whole number from 0 on, not {value!r}.")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Yes or no."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return default
+        if isinstance(value, str) and value.lower() in ("true", "1", "false", "0"):
+            return value.lower() in ("true", "1")
+        if not isinstance(value, bool):
+            raise BadInput(f"{name} must be true or false, not {value!r}.")
+        return value
+
+    def thread(self) -> str | None:
+        """The thread that is asked about; `current` is the one that asks."""
+        thread = self.text("thread")
+        if thread != "current":
+            return thread
+        if self.current is None:
+            raise BadInput("This client does not tell which thread is asking; give a thread id from usage_threads.")
+        return self.current
+
+    def filters(self) -> Filters:
+        """Which calls to count."""
+        return Filters(**{word: self.thread() if word == "thread" else self.text(word) for word in FILTERS})
+
+    def limit(self) -> int:
+        """How many rows to show."""
+        return min(self.number("limit", QUESTIONS[self.name].limit), self.most)
+
+    def span(self, context: Context) -> Period | None:
+        """The period that is named, None when none is."""
+        words = [self.text(word) for word in SPAN]
+        return context.period(*words) if any(words) else None
+
+    def period(self, context: Context) -> Period:
+        """The period that is named, else the question's own; all time for a thread."""
+        usual = "all" if self.text("thread") else QUESTIONS[self.name].period
+        return self.span(context) or context.period(usual)
+
+    def rows(self) -> dict[str, Any]:
+        """What a page of rows is asked with."""
+        return {
+            "order": self.text("order") or "cost",
+            "filters": self.filters(),
+            "limit": max(1, self.limit()),
+            "offset": self.number("cursor", 0),
+        }
+
+
+def ask(context: Context, asked: Asked) -> BaseModel:
+    """The answer. Raises BadInput."""
+    return _ANSWERS[asked.name](context, asked)
+
+
+def since(context: Context, asked: Asked) -> int | None:
+    """The time (milliseconds) from which logs must have been read for an answer; None for all of them."""
+    starts = [asked.period(context).start_ms]
+    if baseline := asked.text("baseline"):
+        starts.append(context.period(baseline).start_ms)
+    known = [start for start in starts if start is not None]
+    return min(known) - QUESTIONS[asked.name].days * _DAY_MS if len(known) == len(starts) else None
+
+
+def _summary(context: Context, asked: Asked) -> BaseModel:
+    text = asked.values.get("by")
+    words = [word.strip() for word in ("model" if text is None else str(text)).split(",") if word.strip()]
+    return summary(
+        context, asked.period(context), by=words, filters=asked.filters(), compare=asked.flag("compare", True),
+        limit=asked.limit(),
+    )  # fmt: skip
+
+
+def _explain(context: Context, asked: Asked) -> BaseModel:
+    baseline = asked.text("baseline")
+    return explain(
+        context, asked.span(context), context.period(baseline) if baseline else None,
+        metric=asked.text("metric") or "cost_usd", filters=asked.filters(),
+    )  # fmt: skip
+
+
+def _session(context: Context, asked: Asked) -> BaseModel:
+    thread = asked.thread()
+    if thread is None:
+        raise BadInput("session needs a thread: an id, its last 8 characters, or a name.")
+    return session(context, thread)
+
+
+def _diagnostics(context: Context, asked: Asked) -> BaseModel:
+    from codex_usage.answers.diagnostics import diagnostics  # few questions need what it loads
+
+    scan = asked.places if asked.flag("scan", True) else None
+    section = asked.text("section") or "overview"
+    period, filters = asked.period(context), asked.filters()
+    return diagnostics(context, section, period, filters, max(1, asked.limit()), scan, asked.seconds)
+
+
+_ANSWERS: dict[str, Callable[[Context, Asked], BaseModel]] = {
+    "summary": _summary,
+    "explain": _explain,
+    "recommendations": lambda context, asked: recommendations(
+        context, asked.period(context), asked.filters(), max(1, asked.limit())
+    ),
+    "diagnostics": _diagnostics,
+    "threads": lambda context, asked: threads(context, asked.period(context), **asked.rows()),
+    "session": _session,
+    "calls": lambda context, asked: calls(context, asked.period(context), **asked.rows()),
+    "status": lambda context, _: status(context),
+    "allowance": lambda context, asked: allowance(
+        context, asked.period(context), asked.filters(), asked.number("weeks", 4), asked.text("call")
+    ),
+    "pricing-coverage": lambda context, asked: pricing_coverage(context, asked.period(context), asked.filters()),
+}
