@@ -235,7 +235,7 @@ def test_the_json_has_the_documented_names(tmp_path: Path) -> None:
     shown = json.loads(explained(plant(tmp_path, output=3.0)).model_dump_json())
     assert set(shown) == {
         "headline", "unusual", "metric", "period", "baseline", "per_day", "change", "drivers", "contributors",
-        "data_quality", "next",
+        "data_quality", "next", "privacy_mode",
     }  # fmt: skip
     assert {"from", "to"} <= set(shown["period"]) and {"from", "to", "delta", "percent"} == set(shown["change"])
     assert {one["driver"] for one in shown["drivers"]} == set(DRIVERS)

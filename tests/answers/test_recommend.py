@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from codex_usage import answers
 from codex_usage.answers.advice_results import Recommendations
-from codex_usage.answers.recommend import RULES, Rule, recommendations
+from codex_usage.answers.recommend import recommendations
 from codex_usage.index import Filters
+from codex_usage.index.facts import refresh_facts
 from tests.support.advice import Step, growing, thread, written
 from tests.support.rollouts import Rollout
 from tests.support.spending import asking, thread_id
@@ -29,15 +31,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def advice(
-    folder: Path,
-    logs: Sequence[Rollout],
-    period: str = "all",
-    filters: Filters | None = None,
-    facts: Sequence[Rule] = (),
+    folder: Path, logs: Sequence[Rollout], period: str = "all", filters: Filters | None = None, scan: bool = False
 ) -> Recommendations:
     """What is recommended for a home with these logs."""
-    with asking(written(folder, logs)) as context:
-        asked = recommendations(context, context.period(period), filters, facts=facts)
+    places = written(folder, logs)
+    with asking(places) as context:
+        if scan:
+            refresh_facts(context.index, places)
+        asked = recommendations(context, context.period(period), filters)
         total = answers.summary(context, context.period(period), filters=filters).total
     assert asked.saving_usd <= (total.cost_usd or 0)
     return asked
@@ -92,7 +93,7 @@ def waste() -> dict[str, tuple[list[Rollout], float]]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("rule", [rule.name for rule in RULES if rule.name != "large_thread"])
+@pytest.mark.parametrize("rule", waste())
 def test_a_planted_waste_is_named_first_with_what_it_cost(tmp_path: Path, rule: str) -> None:
     logs, saving = waste()[rule]
     asked = advice(tmp_path, logs)
@@ -212,10 +213,57 @@ def test_a_lighter_effort_is_learnt_from_the_users_own_calls(tmp_path: Path) -> 
     assert "reasoned as your calls at a lighter effort do" in row.counterfactual
 
 
-def test_rules_over_facts_of_another_pass_are_scored_alike(tmp_path: Path) -> None:
-    noisy = RULES[0]._replace(name="noisy_output")
-    rows = advice(tmp_path, [thread(FULL)], facts=[noisy._replace(confidence=0.9)]).rows
-    assert [(row.rule, row.confidence) for row in rows] == [("noisy_output", 0.9)]
+def used(step: Step, *commands: tuple[str, int]) -> Step:
+    """A call that runs commands whose outputs have so many tokens."""
+    return dataclasses.replace(step, tools=tuple(commands))
+
+
+def carrying(tokens: int, after: int, count: int = 40) -> list[Step]:
+    """Calls that grow by 500 tokens each, and by an output of `tokens` after call `after`."""
+    sizes = [30_000 + 500 * n + tokens * (n > after) for n in range(count)]
+    return [Step(size, cached) for size, cached in zip(sizes, [0, *sizes], strict=False)]
+
+
+@pytest.mark.parametrize(("compacted", "carriers"), [(None, 29), (25, 15)])
+def test_a_noisy_output_costs_what_later_calls_carry_of_it(
+    tmp_path: Path, compacted: int | None, carriers: int
+) -> None:
+    """Cut to 4,000 tokens, an output of 40,000 is 36,000 less: sent once anew, then carried from the cache."""
+    steps = carrying(40_000, after=9)
+    steps[9] = used(steps[9], ("pytest -v", 40_000))
+    if compacted:
+        steps[compacted] = dataclasses.replace(steps[compacted], summary=True, turn=False)
+        steps[compacted + 1 :] = growing(3)
+    logs = [thread(steps)]
+    assert "has not scanned" in advice(tmp_path / "before", logs).data_quality
+    first = advice(tmp_path, logs, scan=True).rows[0]
+    assert (first.rule, first.evidence.threshold) == ("noisy_output", "noisy_output_tokens")
+    assert first.saving.cost_usd == pytest.approx(36_000 * (5e-6 + carriers * 0.5e-6), rel=0.1)
+    assert "pytest gave most, the longest was 40k" in first.counterfactual
+    assert first.evidence.observed == pytest.approx(40_000, rel=0.01)
+
+
+def test_a_file_read_again_without_a_change_costs_what_later_calls_carry_of_it(tmp_path: Path) -> None:
+    """Of six reads of a file four are repeats: one is the first, one comes after a change."""
+    cat, edit = ("cat a.py", 3_000), ("sed -i s/a/b/ a.py", 0)
+    sizes = [30_000 + 3_100 * n for n in range(7)] + [51_700] * 60
+    steps = [Step(size, cached) for size, cached in zip(sizes, [0, *sizes], strict=False)]
+    for at, commands in enumerate([[cat], [cat], [cat], [edit, cat], [cat], [cat], [("cat b.py", 100)]]):
+        steps[at] = used(steps[at], *commands)
+    first = advice(tmp_path, [thread(steps)], scan=True).rows[0]
+    assert (first.rule, first.evidence.observed) == ("repeated_reads", 4)
+    carried = sum(len(steps) - 2 - at for at in (1, 2, 4, 5))
+    assert first.saving.cost_usd == pytest.approx(3_000 * (4 * 5e-6 + carried * 0.5e-6), rel=0.1)
+    assert first.counterfactual.startswith("had 1 file not been read again 4 times without a change, ")
+
+
+def test_a_larger_finding_does_not_hide_a_surer_one_of_the_same_call(tmp_path: Path) -> None:
+    """The pause at the end of a full thread: on that call, what the cache lost weighs more than what was carried."""
+    steps = [*FULL, Step(256_000, 2_000, minutes=180)]
+    asked = advice(tmp_path, [thread(steps)])
+    assert [row.rule for row in asked.rows] == ["context_bloat", "cold_resume"]
+    assert asked.rows[1].saving.cost_usd == pytest.approx(254_000 * 4.5e-6)
+    assert asked.rows[0].evidence.calls == 32
 
 
 step = st.builds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import textwrap
@@ -16,6 +17,9 @@ from codex_usage.cli import checks, install, probe
 from codex_usage.cli.demo import write_demo_home
 from codex_usage.homes import find_places
 from codex_usage.index import open_index
+from codex_usage.index.queries import quality
+from tests.support.index import refreshed
+from tests.support.rollouts import Rollout
 
 SERVER = """
     import json, sys
@@ -58,11 +62,22 @@ class Patient:
             self.home, skills_home=self.skills, server_command=self.server, source=install.skill_source(), env=self.env
         )
 
-    def examine(self) -> dict[str, checks.Check]:
+    def examine(self, *words: str) -> dict[str, checks.Check]:
         found = checks.examine(
-            find_places(env=self.env), self.home, skills_home=self.skills, server_command=self.server, version="1.2.3"
+            find_places(env=self.env),
+            self.home,
+            skills_home=self.skills,
+            server_command=self.server,
+            version="1.2.3",
+            words=words,
         )
         return {check.name: check for check in found}
+
+    def codex(self, says: str) -> None:
+        """Put a codex on the PATH that tells its version."""
+        path = self.server.with_name("codex")
+        path.write_text(f"#!/bin/sh\necho {shlex.quote(says)}\n", encoding="utf-8")
+        path.chmod(0o755)
 
     def replace(self, old: str, new: str) -> None:
         text = self.config.read_text(encoding="utf-8")
@@ -77,7 +92,11 @@ class Patient:
 def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
     """All well. The server may take its time: this machine may be busy."""
     monkeypatch.setattr(checks, "CODEX_WAITS", 60.0)
-    return Patient(tmp_path)
+    patient = Patient(tmp_path)
+    monkeypatch.setenv("CODEX_USAGE_HOME", str(patient.data))
+    monkeypatch.setenv("PATH", f"{patient.server.parent}:/usr/bin:/bin")
+    patient.codex("codex-cli 0.169.0")
+    return patient
 
 
 @posix
@@ -86,6 +105,8 @@ def test_a_healthy_installation_has_nothing_to_mend(patient: Patient) -> None:
     found = patient.examine()
     assert [check.name for check in found.values() if check.ok is False] == []
     assert all(check.detail.endswith(".") and check.remedy is None for check in found.values())
+    assert {check.repair for check in found.values()} <= {None, "codex-usage update-pricing"}
+    assert found["Codex"].detail == "Codex 0.169.0 is on the PATH."
     assert "1.2.3" in found["Python"].detail
     assert "2 tools" in found["Server"].detail
 
@@ -112,7 +133,12 @@ def test_logs_and_the_index_are_counted(patient: Patient) -> None:
         ("/codex-usage-mcp", "/gone/codex-usage-mcp", "Command", "does not exist"),
         ("/codex-usage-mcp", "/gone/codex-usage-mcp", "Server", "cannot be started"),
         ("[mcp_servers.codex-usage]", "[mcp_servers.codex-usage2]", "Configuration", "does not name"),
-        ("[mcp_servers.codex-usage]", "[mcp_servers.codex-usage2]", "Other servers", "codex-usage2 looks like"),
+        (
+            "[mcp_servers.codex-usage]",
+            "[mcp_servers.codex-usage2]",
+            "Other servers",
+            "codex-usage2 starts codex-usage a second time",
+        ),
         ("command", "[", "Configuration", "line 2"),
     ],
 )
@@ -130,7 +156,7 @@ def test_a_server_of_another_installation_is_told(patient: Patient, tmp_path: Pa
     """An old virtual environment may still stand in config.toml."""
     patient.server = script(tmp_path / "other" / "codex-usage-mcp", SERVER)
     check = patient.examine()["Command"]
-    assert (check.ok, check.remedy) == (False, "Run codex-usage setup.")
+    assert (check.ok, check.remedy, check.repair) == (False, "Run codex-usage setup.", "codex-usage setup")
     assert "another installation" in check.detail
 
 
@@ -148,10 +174,10 @@ def test_a_missing_and_an_outdated_skill_are_told(patient: Patient) -> None:
 def test_a_plugin_besides_setup_is_told_and_alone_is_fine(patient: Patient) -> None:
     """The same server twice is a question of which one answers; the plugin alone is an installation."""
     patient.add('\n[plugins."codex-usage@local"]\nenabled = true\n')
-    assert "codex plugin remove codex-usage@local" in str(patient.examine()["Plugin"].remedy)
+    assert patient.examine()["Other servers"].repair == "codex plugin remove codex-usage@local"
     install.uninstall(patient.home, skills_home=patient.skills, env=patient.env)
     found = patient.examine()
-    assert found["Plugin"].ok
+    assert found["Other servers"].ok
     assert (found["Skill"].ok, found["Configuration"].ok, found["Command"].ok) == (None, None, None)
 
 
@@ -161,7 +187,7 @@ def test_telemetry_is_told_without_its_address(patient: Patient) -> None:
     patient.add('\n[otel]\nexporter = {otlp-http = {endpoint = "https://u:secret@h/v1/logs", protocol = "json"}}\n')
     check = patient.examine()["Telemetry"]
     assert check.ok is None
-    assert "exporter otlp-http" in check.detail
+    assert "(exporter)" in check.detail
     assert "secret" not in check.detail
 
 
@@ -169,12 +195,28 @@ def test_telemetry_is_told_without_its_address(patient: Patient) -> None:
 def test_a_data_folder_open_to_others_and_a_foreign_index_are_told(patient: Patient) -> None:
     """Both hold what nobody else should change."""
     patient.data.mkdir()
-    patient.data.chmod(0o777)
+    patient.data.chmod(0o755)
+    found = patient.examine()
+    assert found["Data folder"].repair == f"chmod 700 {patient.data}"
+    patient.data.chmod(0o700)
     find_places(env=patient.env).index.write_bytes(b"not a database, but long enough to be looked at" * 99)
     found = patient.examine()
-    assert "chmod 700" in str(found["Data folder"].remedy)
+    assert found["Data folder"].ok
     assert found["Index"].ok is False
     assert "not a codex-usage index" in found["Index"].detail
+
+
+@posix
+def test_a_damaged_index_is_told_with_the_command_that_makes_it_anew(patient: Patient) -> None:
+    """Logs are all that is needed for a new one."""
+    Rollout().turn().call(input=10, output=1).write(patient.home)
+    places = find_places(env=patient.env)
+    refreshed(places)
+    pages = bytearray(places.index.read_bytes())
+    pages[4096:] = b"\xff" * (len(pages) - 4096)
+    places.index.write_bytes(pages)
+    check = patient.examine("--db", "x.sqlite")["Index"]
+    assert (check.ok, check.repair) == (False, "codex-usage --db x.sqlite clear-db")
 
 
 @posix
@@ -191,8 +233,125 @@ def test_a_check_that_breaks_down_is_told_as_one(patient: Patient, monkeypatch: 
     assert found["Server"].ok
 
 
-def test_nothing_installed_at_all_is_told_and_nothing_is_made(tmp_path: Path) -> None:
+@posix
+@pytest.mark.parametrize(
+    ("says", "ok", "told", "mended"),
+    [
+        ("codex-cli 0.169.0", True, "Codex 0.169.0 is", False),
+        ("codex-cli 0.98.0-alpha.1", None, "was not tried", True),
+        ("codex 0.20.0", False, "logs no token usage", True),
+        ("Hello!", None, "No codex command", False),
+    ],
+)
+def test_a_codex_that_is_too_old_is_told_with_its_update(
+    patient: Patient, says: str, ok: bool | None, told: str, mended: bool
+) -> None:
+    """Older ones work in part, or log nothing that could be counted; none at all is no fault, with an editor's."""
+    patient.codex(says)
+    check = patient.examine()["Codex"]
+    assert (check.ok, told in check.detail) == (ok, True)
+    assert check.repair == ("npm install -g @openai/codex@latest" if mended else None)
+
+
+@posix
+def test_a_repair_is_exact_and_names_the_program_of_this_installation(patient: Patient, tmp_path: Path) -> None:
+    """With the options that were given, quoted; and by its path where the shell would start another one."""
+    patient.replace("[mcp_servers.codex-usage]", "[mcp_servers.other]")
+    (patient.skills / "codex-usage" / "SKILL.md").unlink()
+    found = patient.examine("--codex-home", "/a b")
+    assert found["Skill"].repair == found["Configuration"].repair == "codex-usage --codex-home '/a b' setup"
+    own = script(patient.server.with_name("codex-usage"), "")
+    assert patient.examine()["Shell"].ok
+    patient.server = script(tmp_path / "other" / "codex-usage-mcp", SERVER)
+    script(tmp_path / "other" / "codex-usage", "")
+    found = patient.examine()
+    assert found["Skill"].repair == f"{tmp_path / 'other' / 'codex-usage'} setup"
+    assert (found["Shell"].ok, str(own) in found["Shell"].detail) == (None, True)
+
+
+@posix
+def test_a_server_that_is_slower_than_codex_waits_is_told(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tools would be missing from a session's first request."""
+    monkeypatch.setattr(checks, "CODEX_WAITS", 0.0)
+    check = patient.examine()["Server"]
+    assert (check.ok, "Codex waits 0.0 s" in check.detail) == (False, True)
+
+
+@posix
+def test_every_further_server_is_named_with_its_removal(patient: Patient) -> None:
+    """By its script, by a runner, and as a plugin; what only looks like it stays."""
+    patient.add('[mcp_servers.b]\ncommand = "uvx"\nargs = ["codex-usage-mcp"]\n[mcp_servers.c]\ncommand = "x"\n')
+    patient.add("[mcp_servers.d]\ncommand = 'python'\nargs = ['-m', 'codex_usage.serve.mcp']\n")
+    patient.add('[plugins."codex-usage@market"]\n[plugins."codex-usage@off"]\nenabled = false\n')
+    repair = "codex mcp remove b && codex mcp remove d && codex plugin remove codex-usage@market"
+    assert patient.examine()["Other servers"].repair == repair
+
+
+@posix
+def test_lines_that_were_skipped_and_logs_to_be_read_are_counted(patient: Patient) -> None:
+    """By kind; neither is a fault of the installation."""
+    Rollout().turn().call(input=10, output=1).raw(b"{not json").write(patient.home)
+    places = find_places(env=patient.env)
+    refreshed(places)
+    with open_index(places.index) as index:
+        assert sum(quality(index).skipped.values()) == 1
+        index.sql.execute("UPDATE files SET read = 0")
+    found = patient.examine()
+    assert found["Data quality"].ok is None
+    assert found["Data quality"].detail.startswith("1 call counted; skipped lines: ")
+    assert (found["Pending logs"].ok, found["Pending logs"].repair) == (None, "codex-usage refresh")
+
+
+@posix
+def test_what_is_wrong_in_the_users_own_files_is_told(patient: Patient) -> None:
+    """Each entry that was left out, whichever file it is in."""
+    patient.data.mkdir(mode=0o700)
+    (patient.data / "budgets.json").write_text('{"budgets": [{"amount": 5}]}', encoding="utf-8")
+    (patient.data / "thresholds.json").write_text('{"high_cost_usd": -1}', encoding="utf-8")
+    (patient.data / "projects.json").write_text("{}", encoding="utf-8")
+    check = patient.examine()["Settings"]
+    assert check.ok is False
+    assert check.detail.startswith("2 problems in your own files: budgets.json: ")
+    assert "thresholds.json: high_cost_usd must be" in check.detail
+    assert {name: len(told) for name, told in checks.own_files().items()} == {
+        "budgets.json": 1, "projects.json": 0, "thresholds.json": 1
+    }  # fmt: skip
+
+
+@posix
+def test_prices_that_have_been_here_for_long_are_told(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer models may have no price in them."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 400 * 86_400)
+    check = patient.examine()["Prices"]
+    assert (check.ok, check.repair) == (None, "codex-usage update-pricing")
+    assert int(re.findall(r"\d+", check.detail)[0]) >= 400
+
+
+@posix
+def test_a_finding_never_holds_what_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong: paths, names of servers and plugins, commands, and what files say."""
+    patient = Patient(tmp_path / "kanarie")
+    monkeypatch.setenv("CODEX_USAGE_HOME", str(patient.data))
+    patient.data.mkdir(mode=0o777)
+    (patient.data / "budgets.json").write_text('{"kanarie": 1}', encoding="utf-8")
+    patient.replace(str(patient.server), "/kanarie/codex-usage-mcp")
+    patient.add('[mcp_servers.kanarie]\ncommand = "codex-usage-mcp"\n[plugins."codex-usage@kanarie"]\n')
+    patient.add('[otel]\nexporter = {kanarie = {endpoint = "kanarie"}}\n')
+    shown: list[checks.Check] = list(patient.examine().values())
+    patient.config.write_text("kanarie = [", encoding="utf-8")
+    patient.data.chmod(0o700)
+    find_places(env=patient.env).index.write_bytes(b"kanarie" * 999)
+    shown += patient.examine().values()
+    assert sum("kanarie" in check.detail for check in shown) > 12
+    assert [check for check in shown if "kanarie" in check.finding or "\0" in check.detail] == []
+    assert all(check.finding for check in shown)
+
+
+def test_nothing_installed_at_all_is_told_and_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor looks; it does not change a thing."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CODEX_USAGE_HOME", str(tmp_path / "CODEX_USAGE_HOME"))
     env = {name: str(tmp_path / name) for name in ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME")}
     found = checks.examine(
         find_places(env=env),

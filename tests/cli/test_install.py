@@ -160,16 +160,15 @@ def test_uninstall_after_install_gives_back_every_byte(text: str) -> None:
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(configs())
 def test_the_table_is_put_as_lines_of_its_own(text: str) -> None:
-    """All earlier bytes stand in front of it, and later additions survive its removal."""
+    """All earlier bytes stand in front of it, and later additions survive its removal. A last line that had no
+    newline has one then: it was needed, and nobody can tell afterwards."""
     between = with_server(text, SERVER)
     assume("mcp_servers = {" not in text)
     assert between.startswith(text)
     later = '\n[projects."/later"]\ntrust_level = "trusted"\n'
-    assert without_server(between) == text
-    if text.endswith("\n"):
-        assert without_server(between + later) == text + later
-    if not text:
-        assert without_server(between + later) == later[1:]
+    end = "" if text.endswith(("\n", "\ufeff")) or not text else "\r\n" if "\r\n" in text else "\n"
+    assert without_server(between) == text + end
+    assert without_server(between + later) == text + end + later
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -320,7 +319,7 @@ def test_the_copy_is_the_file_as_it_was_before_the_first_change(desk: Desk) -> N
     assert desk.backup.read_text(encoding="utf-8") == "a = 1\n"
     with desk.config.open("a", encoding="utf-8") as file:
         file.write("[later]\n")
-    assert any("Left" in step.what for step in desk.uninstall())
+    assert any("as it was before setup" in step.what for step in desk.uninstall())
     assert desk.config.read_text(encoding="utf-8") == "a = 1\n[later]\n"
     assert desk.backup.read_text(encoding="utf-8") == "a = 1\n"
 
@@ -337,7 +336,7 @@ def test_a_windows_path_survives_the_way_through_toml() -> None:
 def test_a_home_that_may_not_be_written_is_told_in_one_sentence(desk: Desk) -> None:
     """No traceback, and no half-written file."""
     desk.home.chmod(0o500)
-    with pytest.raises(BadInput, match="mend its rights"):
+    with pytest.raises(BadInput, match="Cannot write"):
         desk.install()
     desk.home.chmod(0o700)
     assert os.listdir(desk.home) == []
@@ -355,7 +354,7 @@ def test_the_skill_is_copied_and_marked_with_the_version(desk: Desk) -> None:
     """Its three parts and nothing else of the folder it comes from; equal skills have equal hashes."""
     (desk.source / "skill" / "__pycache__").mkdir()
     (desk.source / "skill" / "__pycache__" / "x.pyc").touch()
-    assert any(step.changed and step.path == desk.skill for step in desk.install())
+    assert any(step.changed and str(desk.skill) in step.what for step in desk.install())
     assert files(desk.skill) == [".codex-usage", "SKILL.md", "agents/openai.yaml", "skill/references/words.md"]
     assert (desk.skill / setup.MARKER).read_text(encoding="utf-8").strip() == __version__
     assert setup.skill_hash(desk.skill) == setup.skill_hash(desk.source)
@@ -413,7 +412,7 @@ def test_uninstall_leaves_the_users_own_files_and_says_where_the_index_is(desk: 
     desk.data.mkdir()
     steps = desk.uninstall()
     assert files(desk.skill) == ["notes.md"]
-    assert steps[-1].path == desk.data
+    assert str(desk.data) in steps[-1].what
     assert not steps[-1].changed
     assert not any(step.changed for step in desk.uninstall())
 

@@ -208,6 +208,33 @@ def test_nothing_that_anyone_said_gets_into_the_index(tmp_path: Path) -> None:
     assert [canary for canary in [*CANARIES, "CANARY99zq"] if canary.encode() in stored] == []
 
 
+def test_facts_of_another_version_are_none_until_they_are_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools(Rollout("0.169.0").turn(), "cat a.py").write(tmp_path / "home")
+    places = places_of(tmp_path / "home")
+    scanned(places)
+    before = picture(places)
+    monkeypatch.setattr(facts, "VERSION", facts.VERSION + 1)
+    with open_index(places.index) as index:
+        assert (facts_state(index), facts.scanned(index)) == (None, False)
+    assert scanned(places).files_read == 1
+    assert picture(places) == before
+
+
+def test_tools_of_no_call_are_told_and_in_no_answer(tmp_path: Path) -> None:
+    log = Rollout("0.169.0")
+    for number in range(40):
+        log.item("function_call", name="exec_command", arguments=f'{{"cmd": "cat {number}.py"}}', call_id=f"c{number}")
+    log.write(tmp_path / "home")
+    places = places_of(tmp_path / "home")
+    scanned(places)
+    with open_index(places.index) as index:
+        state = facts_state(index)
+        assert state is not None and state.unlinked == 40
+        assert kinds(index) == {}
+
+
 def test_hostile_bytes_cost_themselves_only(tmp_path: Path) -> None:
     head = b'{"timestamp":"2026-11-21T20:00:00.000Z","type":"response_item","payload":{"type":"'
     lines = [
@@ -224,7 +251,8 @@ def test_hostile_bytes_cost_themselves_only(tmp_path: Path) -> None:
         places = places_of(tmp_path / "home")
         scanned(places)
         with open_index(places.index) as index:
-            assert sorted(row.labels for row in fact_groups(index, ("operation",), Scope())) == [("log",), ("status",)]
+            rows = fact_groups(index, ("family", "operation"), Scope())
+            assert sorted(row.labels[1] for row in rows) == ["log", "status"]
 
 
 def test_links_follow_the_calls_without_a_second_reading(tmp_path: Path) -> None:

@@ -123,8 +123,8 @@ def test_an_ignored_folder_is_not_shown(places: Places, own: Path) -> None:
     with open_index(places.index) as index:
         threads = queries.threads(index, EVER)
         calls = list(queries.each_call(index, EVER, Filters()))
-    assert [row.cwd for row in threads if row.project == "(ignored)"] == [None]
-    assert {row.cwd for row in threads} == {None, "/home/dev/shop", "/home/dev/shop-two", "/home/dev/notes"}
+    assert [row.head["cwd"] for row in threads if row.head["project"] == "(ignored)"] == [None]
+    assert {row.head["cwd"] for row in threads} == {None, "/home/dev/shop", "/home/dev/shop-two", "/home/dev/notes"}
     assert [row.cwd for row in calls if row.project == "(ignored)"] == [None, None]
     assert not [row for row in calls if "scratch" in (row.cwd or "")]
 

@@ -22,7 +22,8 @@ MINUTE = 60_000
 
 @dataclass(frozen=True)
 class Step:
-    """One call, `minutes` after the one before; `turn` begins a turn with it, `end` says how that ends."""
+    """One call, `minutes` after the one before; `turn` begins a turn with it, `end` says how that ends;
+    `tools` are commands with the tokens of their output."""
 
     input: int
     cached: int = 0
@@ -34,6 +35,7 @@ class Step:
     model: str = "gpt-5.5"
     effort: str | None = None
     summary: bool = False
+    tools: tuple[tuple[str, int], ...] = ()
 
 
 def growing(count: int, begin: int = 20_000, step: int = 1_000, **more: Any) -> list[Step]:
@@ -61,6 +63,10 @@ def thread(
             log.summary(**numbers)
         else:
             log.call(took=0, tool=not step.turn, **numbers)
+        for at, (command, tokens) in enumerate(step.tools):
+            name = f"call_{log.responses}_{at}"
+            log.item("function_call", name="exec_command", arguments=f'{{"cmd": "{command}"}}', call_id=name)
+            log.item("function_call_output", call_id=name, output="Output:\n" + "x" * (4 * tokens))
         if step.turn:
             log.end(step.end)
     return log

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from codex_usage.answers.results import Coverage, PeriodInfo, _Result
+from typing import Annotated
+
+from codex_usage.answers.results import Answer, Coverage, PeriodInfo, _Result
+from codex_usage.model.privacy import By, Hint, Identity, Label, Text
 
 
 class AdviceScope(_Result):
     """What a recommendation is about: a thread, a project, or (over several projects) a habit."""
 
-    kind: str
-    id: str
-    label: str
+    kind: Label
+    id: Annotated[str, By("kind")]
+    label: Annotated[str, By("kind")]
 
 
 class Evidence(_Result):
     """What it rests on: threads and calls, the greatest saving first; what was observed, and the threshold for it."""
 
-    thread_ids: list[str]
-    call_ids: list[str]
+    thread_ids: list[Identity]
+    call_ids: list[Identity]
     threads: int
     calls: int
-    threshold: str
+    threshold: Label
     threshold_value: float
     observed: float
 
@@ -38,21 +41,21 @@ class Saving(_Result):
 class Recommendation(_Result):
     """One thing to do, with its grounds. `confidence` (0 to 1) is how far the counterfactual is to be believed."""
 
-    rule: str
+    rule: Label
     scope: AdviceScope
     evidence: Evidence
     saving: Saving
-    counterfactual: str
+    counterfactual: Text
     confidence: float
-    counter_evidence: str | None
-    action: str
+    counter_evidence: Text | None
+    action: Text
 
 
-class Recommendations(_Result):
+class Recommendations(Answer):
     """What would have saved most, by saving times confidence. No dollar is claimed twice, so that savings add up;
     `examined_share` is the part of the period's cost whose calls were looked at."""
 
-    headline: str
+    headline: Text
     period: PeriodInfo
     rows: list[Recommendation]
     rest_rows: int
@@ -61,8 +64,8 @@ class Recommendations(_Result):
     examined_calls: int
     examined_share: float | None
     cache_minutes: float
-    cache_minutes_source: str
-    problems: list[str]
+    cache_minutes_source: Label
+    problems: list[Text]
     coverage: Coverage
-    data_quality: str
-    next: str
+    data_quality: Text
+    next: Hint

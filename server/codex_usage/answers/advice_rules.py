@@ -5,6 +5,7 @@ A finder looks at one thread and says which calls could have had which other tok
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,11 +14,14 @@ from typing import Any, NamedTuple
 
 from codex_usage.answers.diagnosis import Diagnosis, Lifetime, span
 from codex_usage.answers.thresholds import Thresholds
+from codex_usage.index.facts import Output
 from codex_usage.index.threadcalls import ThreadCall, ThreadHead
 from codex_usage.model import Tokens
 from codex_usage.model.words import many
 
 _WINDOW = 200_000  # Claude's standard one; its logs name none
+_BYTES = 4  # of a tool's output, a token
+_SAME_BYTES = 64  # an output's head differs by its times
 _HEAVY = ("high", "xhigh", "max")
 
 #: What a call could have been: other tokens, or these at the standard tier or in a common context.
@@ -28,7 +32,7 @@ Changes = list[tuple[ThreadCall, Change]]
 @dataclass(frozen=True)
 class Case:
     """A thread as the rules see it. `skipped` calls came before these; `usual`: model -> reasoning tokens of a call at
-    a lighter effort."""
+    a lighter effort; `outputs`: call uid -> what its tools put into the context, if that has been scanned."""
 
     head: ThreadHead
     skipped: int
@@ -37,6 +41,7 @@ class Case:
     limits: Thresholds
     lifetime: Lifetime
     usual: Mapping[str, float]
+    outputs: Mapping[int, list[Output]]
     children: list[Case] = field(default_factory=list)
 
     @property
@@ -89,10 +94,10 @@ def _shorter(case: Case, at: int, stop: int, fresh: tuple[int, int]) -> Changes:
     """Calls at..stop as they would be had call `at` begun with a fresh context: what was cut off had been cached, as
     far as the call's cache reached."""
     cut = max(0, case.calls[at].input - fresh[0])
-    changes: Changes = [(case.calls[at], case.calls[at].tokens._replace(input=fresh[0], cached=min(fresh)))]
+    changes: Changes = [(case.calls[at], case.calls[at].sending(fresh[0], min(fresh)))]
     for call in case.calls[at + 1 : stop]:
         size = max(call.input - cut, min(fresh[0], call.input))
-        changes.append((call, call.tokens._replace(input=size, cached=min(max(0, call.cached - cut), size))))
+        changes.append((call, call.sending(size, max(0, call.cached - cut))))
     return changes if cut else []
 
 
@@ -129,7 +134,7 @@ def _large(case: Case) -> Found | None:
 def _missed(case: Case, *labels: str) -> Changes:
     """Calls of some labels with what they lost taken from the cache."""
     found = [one for one in case.diagnoses if one.label in labels]
-    return [(one.call, one.call.tokens._replace(cached=one.call.cached + one.lost_tokens)) for one in found]
+    return [(one.call, one.call.sending(one.call.input, one.call.cached + one.lost_tokens)) for one in found]
 
 
 def _had_a_cache(case: Case) -> bool:
@@ -194,7 +199,7 @@ def _low_output(case: Case) -> Found | None:
         small = call.turn == before.turn and max(call.output, before.output) < most
         joined = small and not joined and not before.compaction and not call.compaction
         if joined:
-            changes.append((call, call.tokens._replace(input=max(0, call.input - call.cached), cached=0)))
+            changes.append((call, call.sending(max(0, call.input - call.cached), 0)))
     return Found(usual, changes, {"output": round(usual)})
 
 
@@ -225,6 +230,52 @@ def _aborted(case: Case) -> Found | None:
     turns = many(len({call.turn for call in calls}), "turn")
     found = Found(part, [(call, Tokens()) for call in calls], {"turns": turns})
     return found if part >= case.limits.high_abort_share else None
+
+
+def _lighter(case: Case, cuts: Mapping[int, float]) -> Changes:
+    """Calls as they would be had some calls' outputs been so many tokens smaller: the next call would have sent less
+    anew (no more than it grew by), and those up to a compaction would have carried less from the cache."""
+    changes: Changes = []
+    for start, stop in case.parts:
+        carried = 0
+        for before, call in pairwise(case.calls[start:stop]):
+            new = min(round(cuts.get(before.uid, 0)), max(0, call.input - before.input))
+            size = max(0, call.input - carried - new)
+            if carried or new:
+                changes.append((call, call.sending(size, max(0, call.cached - carried))))
+            carried += new
+    return changes
+
+
+def _noisy(case: Case) -> Found | None:
+    most, longest, cuts, tools = case.limits.noisy_output_tokens, 0.0, Counter[int](), Counter[str]()
+    for call in case.calls:
+        for output in case.outputs.get(call.uid, ()):
+            longest = max(longest, output.bytes / _BYTES)
+            if (excess := round(output.bytes / _BYTES - most)) > 0:
+                cuts[call.uid] += excess
+                tools[output.tool] += excess
+    words = {"most": k(most), "tool": max(tools, key=tools.__getitem__, default=""), "longest": k(longest)}
+    return Found(longest, _lighter(case, cuts), words) if cuts else None
+
+
+def _reread(case: Case) -> Found | None:
+    """A file's output of the same size again, with no change of it and no compaction in between."""
+    cuts, files, count = Counter[int](), set[str](), 0
+    for start, stop in case.parts:
+        sizes = defaultdict[str | None, list[int]](list)
+        for call in case.calls[start:stop]:
+            for _, work, file, size in case.outputs.get(call.uid, ()):
+                if work == "write":
+                    sizes.pop(file, None)
+                elif work == "read" and file and size:
+                    if any(abs(size - other) <= _SAME_BYTES for other in sizes[file]):
+                        cuts[call.uid] += size // _BYTES
+                        files.add(file)
+                        count += 1
+                    sizes[file].append(size)
+    words = {"again": many(count, "time"), "files": many(len(files), "file")}
+    return Found(count, _lighter(case, cuts), words) if count >= max(1, case.limits.many_repeated_reads) else None
 
 
 _CARRIED = "its {count} from there on would have carried {after} instead of {before} tokens on average"
@@ -278,6 +329,14 @@ RULES = (
          "had {turns} that failed or were stopped not been begun, {count} would not have been made",
          "part of that work may have been kept",
          "Say what to leave alone before a turn, and mend what makes turns fail."),
+    Rule("noisy_output", "noisy_output_tokens", 0.5, _noisy,
+         "had outputs above {most} tokens been cut to that, {count} would have carried {after} instead of {before}"
+         " tokens on average; {tool} gave most, the longest was {longest}", "what was cut off may have been needed",
+         "Let commands print less: quiet options, filters, a tail; or lower tool_output_token_limit."),
+    Rule("repeated_reads", "many_repeated_reads", 0.5, _reread,
+         "had {files} not been read again {again} without a change, {count} would have carried {after} instead of"
+         " {before} tokens on average", "another part of the same length may have been read",
+         "Have what matters of such files noted in AGENTS.md, or name the lines to read."),
     Rule("large_thread", "large_cumulative_tokens", 0.5, _large,
          f"had this thread been split after call {{at}}, {_CARRIED}",
          "the second half may need more of the first than a summary holds", "Use a thread for one task."),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from codex_usage.answers.call import find_call
 from codex_usage.answers.context import Context, check_filters, iso, sums
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import Allowance, AllowanceWindow, Impact, Outlook, PercentWorth, Week
 from codex_usage.index import Filters, GroupRow, queries
-from codex_usage.model import BadInput
 from codex_usage.money.forecast import forecast
 from codex_usage.money.reading import load_allowance, weekly_reset, weeks
 from codex_usage.money.windows import Snapshot, Window, Worth, split, window_name, worth
@@ -64,13 +63,8 @@ def allowance(
 
 def _of_call(context: Context, call: str) -> GroupRow:
     """A call by its id or the beginning of it."""
-    if not re.fullmatch(r"[0-9a-f]{6,16}", call):
-        raise BadInput(f"{call!r} is no call's id; take one from codex-usage calls.")
-    low, high = (min(int(call.ljust(16, digit), 16), (1 << 63) - 1) for digit in "0f")
-    rows = queries.calls_between(context.index, low, high)
-    if len(rows) != 1:
-        raise BadInput(f"{'No' if not rows else 'More than one'} call {call} is in the index; give its whole id.")
-    return queries.sums_of_call(rows[0], queries.rates(context.index)[rows[0].rate].rate)
+    row = find_call(context.index, call)
+    return queries.sums_of_call(row, queries.rates(context.index)[row.rate].rate)
 
 
 def allowance_windows(context: Context, outlook: bool = True) -> list[AllowanceWindow]:

@@ -113,7 +113,7 @@ def usd(nano: int | None) -> float | None:
 def rated_sums(index: Index, scope: Scope, filters: Filters) -> list[tuple[queries.StoredRate, GroupRow]]:
     """The rates that some calls rest on with the sums over those calls, the greatest cost first."""
     known = queries.rates(index)
-    rows = queries.by_rate(index, scope, filters)
+    rows = queries.groups(index, ("rate",), scope, filters)
     rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.key))
     return [(known[row.key[0]], row) for row in rows]
 
@@ -226,7 +226,7 @@ def _check_known(word: str, value: str, known: list[str]) -> None:
 def find_thread(index: Index, text: str) -> str:
     """A thread's full id from an id, the start or end of one, or its name. Raises BadInput."""
     text = text.strip()
-    found = queries.find_threads(index, text) or queries.short_threads(index, text)
+    found = queries.find_threads(index, text)
     exact = [uuid for uuid, name in found if uuid == text]
     if exact:
         return exact[0]

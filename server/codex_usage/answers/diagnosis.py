@@ -89,15 +89,15 @@ def diagnose(calls: Sequence[ThreadCall], lifetime: Lifetime, limits: Thresholds
     found = [Diagnosis("first_call", 0, call, call, lifetime.minutes) for call in calls[:1]]
     for before, call in pairwise(calls):
         shared = min(before.input, call.input)
-        one = Diagnosis("warm_reuse", max(0, shared - call.cached), call, before, lifetime.minutes)
+        lost, label = max(0, shared - call.cached), "warm_reuse"
         spike = call.input - call.cached >= limits.high_uncached_input_tokens
         if before.compaction or 2 * call.input < before.input:
-            one = one._replace(label="post_compaction", lost_tokens=0)
-        elif one.lost_tokens > max(_BLOCK, shared // 10):
-            one = one._replace(label=_loss(one, spike or 2 * one.lost_tokens >= shared))
+            lost, label = 0, "post_compaction"
+        elif lost > max(_BLOCK, shared // 10):
+            label = _loss(Diagnosis("", lost, call, before, lifetime.minutes), spike or 2 * lost >= shared)
         elif spike:
-            one = one._replace(label="uncached_spike")
-        found.append(one)
+            label = "uncached_spike"
+        found.append(Diagnosis(label, lost, call, before, lifetime.minutes))
     return found
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from codex_usage.answers.results import Coverage, PeriodInfo, _Result
+from typing import Annotated
+
+from codex_usage.answers.results import Answer, Coverage, PeriodInfo, _Result
+from codex_usage.model.privacy import By, Hint, Label, Text
 
 
 class Table(_Result):
@@ -10,26 +13,26 @@ class Table(_Result):
     are 0 to 1; bytes are as the model got them; tokens with `_estimated` are a quarter of the bytes. Times end in
     `_ms`."""
 
-    title: str
-    columns: list[str]
-    rows: list[list[str | int | float | None]]
+    title: Label
+    columns: list[Label]
+    rows: list[list[Annotated[str, By("columns")] | int | float | None]]
     rest: int
 
 
-class Diagnostics(_Result):
+class Diagnostics(Answer):
     """What tools did in a period. `status`: fresh, stale (`logs_pending` logs are not scanned yet) or never computed.
 
     Columns in `not_additive` speak of whole calls: one that used two tools is in both rows, so they don't add up."""
 
-    section: str
-    status: str
-    computed_at: str | None
+    section: Label
+    status: Label
+    computed_at: Label | None
     period: PeriodInfo
-    scope: dict[str, str]
+    scope: dict[Label, Annotated[str, By()]]
     logs_scanned: int
     logs_pending: int
     tables: list[Table]
-    not_additive: list[str]
-    notes: list[str]
+    not_additive: list[Label]
+    notes: list[Text]
     coverage: Coverage
-    next: str
+    next: Hint

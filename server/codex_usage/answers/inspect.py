@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from codex_usage.answers.results import Answer
 from codex_usage.ledger import Family, count_rollout, count_transcript
 from codex_usage.logs import BrokenLog
-from codex_usage.model import BadInput, LogFile, Tokens
+from codex_usage.model import BadInput, LogFile, Tokens, privacy
 
 
-class LogReport(BaseModel):
+class LogReport(Answer):
     """A log's header, sums and what could not be read. Copies are told apart from the thread's own calls."""
 
-    path: str
-    producer: str
-    thread_id: str | None
-    version: str | None
-    role: str | None
-    forked_from: str | None
+    path: privacy.Path
+    producer: privacy.Label
+    thread_id: privacy.Identity | None
+    version: privacy.Label | None
+    role: privacy.Label | None
+    forked_from: privacy.Identity | None
     calls: int
     recovered_calls: int
     turns: int
-    models: dict[str, int]
+    models: dict[privacy.Label, int]
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
     reasoning_output_tokens: int
     compactions: int
     rate_limit_snapshots: int
-    skipped: dict[str, int]
+    skipped: dict[privacy.Label, int]
     bytes: int
     unread_bytes: int
 

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from codex_usage.answers.allowance import allowance
+from codex_usage.answers.board import board_of, usage
+from codex_usage.answers.call import call
 from codex_usage.answers.calls import calls
 from codex_usage.answers.context import Context
 from codex_usage.answers.explain import explain
@@ -175,5 +177,8 @@ _ANSWERS: dict[str, Callable[[Context, Asked], BaseModel]] = {
     "allowance": lambda context, asked: allowance(
         context, asked.period(context), asked.filters(), asked.number("weeks", 4), asked.text("call")
     ),
+    "call": lambda context, asked: call(context, asked.text("call") or ""),
+    "board": lambda context, _: board_of(context),
+    "usage": lambda context, asked: usage(context, asked.limit(), asked.number("cursor", 0)),
     "pricing-coverage": lambda context, asked: pricing_coverage(context, asked.period(context), asked.filters()),
 }

@@ -5,9 +5,8 @@ The saving of a call is its cost minus what its own rate asks for the other toke
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -21,24 +20,26 @@ from codex_usage.answers.periods import Period
 from codex_usage.answers.threads import short_id
 from codex_usage.answers.thresholds import Thresholds, load_thresholds
 from codex_usage.index import Filters, Scope, queries
+from codex_usage.index.facts import outputs, scanned
 from codex_usage.index.threadcalls import ThreadCall, dear_threads, thread_calls
 from codex_usage.model import Tokens
 from codex_usage.model.words import many
 
 #: How much is looked at: threads, calls of one, calls of all.
-MOST_THREADS, MOST_OF_ONE, MOST_CALLS = 100, 800, 4000
+MOST_THREADS, MOST_OF_ONE, MOST_CALLS = 100, 600, 3000
 _LIGHT = ("minimal", "low", "medium")
 _ENOUGH = 20  # calls at a lighter effort from which to learn how much these think
+_UNSCANNED = "; diagnostics has not scanned tools' outputs yet"
 _PAUSE = "idle_gap_minutes"  # the threshold whose value may be learnt
 
 
 def recommendations(
-    context: Context, period: Period, filters: Filters | None = None, limit: int = 10, facts: Sequence[Rule] = ()
+    context: Context, period: Period, filters: Filters | None = None, limit: int = 10
 ) -> Recommendations:
     """What would have saved most in a period, the greatest saving times confidence first. Raises BadInput.
 
-    The dearest threads are examined, at most 4,000 calls. `facts` are further rules: those about noisy tool output and
-    repeated reads need a pass over bodies; their `find` looks up, by a call's uid, what that pass has found."""
+    The dearest threads are examined, at most 3,000 calls. Rules about outputs and reads tell nothing where diagnostics
+    has never scanned the bodies; the answer's `data_quality` says so."""
     filters = check_filters(context.index, filters or Filters())
     limits, problems = load_thresholds()
     with context.index.snapshot():
@@ -47,7 +48,7 @@ def recommendations(
         lifetime = cache_lifetime(context.index, limits)
         cases = _cases(context, scope, filters, limits, lifetime)
         rates = queries.rates(context.index)
-        scored = [_score(rule, case, found, rates) for rule in (*RULES, *facts) for case in cases
+        scored = [_score(rule, case, found, rates) for rule in RULES for case in cases
                   if (found := rule.find(case))]  # fmt: skip
         kept = _habits(_without_overlap(scored, limits), limits)
         rows = [_row(group, total.cost) for group in kept[:limit]]
@@ -67,7 +68,8 @@ def recommendations(
             saving_usd=usd(saved) or 0.0, examined_threads=len(cases), examined_calls=len(counted),
             examined_share=round(sum(counted) / total.cost, 4) if total.cost else None,
             cache_minutes=lifetime.minutes, cache_minutes_source=lifetime.source, problems=problems,
-            coverage=context.coverage(), data_quality=context.quality(scope, filters, total),
+            coverage=context.coverage(),
+            data_quality=context.quality(scope, filters, total) + ("" if scanned(context.index) else _UNSCANNED),
             next=f"usage_calls with thread={short_id(first)}" if first else "usage_threads with order=cost",
         )  # fmt: skip
 
@@ -82,7 +84,8 @@ def _cases(context: Context, scope: Scope, filters: Filters, limits: Thresholds,
         if left > 1:
             skipped, calls = thread_calls(context.index, head.key, scope, filters, min(left, MOST_OF_ONE))
             diagnoses = diagnose(calls, lifetime, limits)
-            cases[head.uuid] = Case(head, skipped, calls, diagnoses, limits, lifetime, usual)
+            found = outputs(context.index, head.uuid, calls[0].time_ms, int(4 * limits.noisy_output_tokens))
+            cases[head.uuid] = Case(head, skipped, calls, diagnoses, limits, lifetime, usual, found)
             left -= len(calls)
             for call in calls:
                 if call.effort in _LIGHT:
@@ -150,22 +153,27 @@ def _price(call: ThreadCall, change: Change, stored: queries.StoredRate) -> _Pri
 
 
 def _without_overlap(scored: Iterable[_Scored], limits: Thresholds) -> list[_Scored]:
-    """The findings by score, each without the calls that a better one has claimed."""
-    waiting = [(-one.score, number, one) for number, one in enumerate(scored)]
-    heapq.heapify(waiting)
-    claimed: set[int] = set()
-    kept = []
-    while waiting:
-        _, number, one = heapq.heappop(waiting)
-        rest = one._replace(priced=[part for part in one.priced if part.call.uid not in claimed])
-        if rest.cost < max(1, limits.least_saving_usd * 1e9):
-            continue
-        if len(rest.priced) < len(one.priced):
-            heapq.heappush(waiting, (-rest.score, number, rest))
-            continue
-        claimed.update(part.call.uid for part in rest.priced)
-        kept.append(rest)
-    return kept
+    """The findings, each with the calls on which no other one's saving times confidence is greater. One that is left
+    with less than `least_saving_usd` is dropped, the least first, and its calls go to the next best."""
+    found, claims = list(scored), defaultdict[int, list[tuple[float, int, _Priced]]](list)
+    for number, one in enumerate(found):
+        for part in one.priced:
+            claims[part.call.uid].append((part.cost * one.confidence, -number, part))
+    own = defaultdict[int, list[_Priced]](list)
+    for claim in claims.values():
+        claim.sort(key=lambda one: one[:2])
+        own[-claim[-1][1]].append(claim[-1][2])
+    dropped = set[int]()
+    for number in sorted(range(len(found)), key=lambda number: sum(part.cost for part in own[number])):
+        if sum(part.cost for part in own[number]) < max(1, limits.least_saving_usd * 1e9):
+            dropped.add(number)
+            for part in own[number]:
+                claim = claims[part.call.uid]
+                while claim and -claim[-1][1] in dropped:
+                    claim.pop()
+                if claim:
+                    own[-claim[-1][1]].append(claim[-1][2])
+    return [one._replace(priced=own[number]) for number, one in enumerate(found) if number not in dropped]
 
 
 def _habits(scored: Iterable[_Scored], limits: Thresholds) -> list[list[_Scored]]:

@@ -8,12 +8,22 @@ None where credits don't apply (Claude).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from codex_usage.model.privacy import By, Hint, Identity, Label, Name, Path, Project, Text
 
 
 class _Result(BaseModel):
     # built when first used: a command needs a few of these, and each takes two milliseconds
     model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Answer(_Result):
+    """A whole answer. What `present.privacy` hid of it is told by its mode."""
+
+    privacy_mode: Label = "normal"
 
 
 class Sums(_Result):
@@ -31,13 +41,13 @@ class Sums(_Result):
     total_tokens: int
     cache_ratio: float | None
     cost_usd: float | None
-    cost_confidence: str
+    cost_confidence: Label
     at_least: bool
     estimated_calls: int
     estimated_usd: float
     unpriced_calls: int
     credits: float | None
-    credit_confidence: str | None
+    credit_confidence: Label | None
     credits_at_least: bool
     compactions: int
 
@@ -45,10 +55,10 @@ class Sums(_Result):
 class PeriodInfo(_Result):
     """The span an answer is about: its days (both included) or moments, and the zone of its days."""
 
-    label: str
-    first: str | None
-    last: str | None
-    zone: str
+    label: Label
+    first: Label | None
+    last: Label | None
+    zone: Label
 
 
 class Coverage(_Result):
@@ -57,10 +67,10 @@ class Coverage(_Result):
 
     complete: bool
     busy: bool
-    since: str | None
+    since: Label | None
     pending_files: int
     pending_bytes: int
-    newest_call: str | None
+    newest_call: Label | None
 
 
 class Change(_Result):
@@ -78,7 +88,7 @@ class Change(_Result):
 class SummaryRow(_Result):
     """One group: its labels (one for each grouping word), sums and share of the total's cost (or tokens)."""
 
-    labels: list[str]
+    labels: list[Annotated[str, By("by")]]
     sums: Sums
     share: float | None
 
@@ -97,18 +107,18 @@ class PriceNote(_Result):
     from which it holds (None: from the first on), and why it is not exact, if so. `usd` and `credit` are rates for
     a million tokens of a call of common size; `long_context` tells of dearer ones above a number of input tokens."""
 
-    provider: str
-    model: str | None
-    service_tier: str | None
-    priced_as: str | None
-    source: str
-    since: str | None
-    confidence: str
-    reason: str | None
+    provider: Label
+    model: Label | None
+    service_tier: Label | None
+    priced_as: Label | None
+    source: Text
+    since: Label | None
+    confidence: Label
+    reason: Text | None
     usd: PerMillion | None
     long_context: bool
-    credit_confidence: str | None
-    credit_reason: str | None
+    credit_confidence: Label | None
+    credit_reason: Text | None
     credit: PerMillion | None
     calls: int
     total_tokens: int
@@ -117,33 +127,33 @@ class PriceNote(_Result):
     share: float | None
 
 
-class PricingCoverage(_Result):
+class PricingCoverage(Answer):
     """Which prices a period's calls rest on. `problems` are those of the user's own files."""
 
     period: PeriodInfo
-    source: str
+    source: Text
     total: Sums
     rows: list[PriceNote]
-    problems: list[str]
+    problems: list[Text]
     coverage: Coverage
-    data_quality: str
+    data_quality: Text
 
 
 class BudgetState(_Result):
     """A budget and what is spent of it so far, in `unit` (usd or credits), from `since` on; `at_least` when some
     calls have no price. `percent` of it is spent; `over` when that is more than all."""
 
-    unit: str
-    per: str
-    project: str | None
+    unit: Label
+    per: Label
+    project: Project | None
     amount: float
     spent: float
     remaining: float
     percent: float
     over: bool
     at_least: bool
-    since: str
-    until: str
+    since: Label
+    until: Label
 
 
 class Outlook(_Result):
@@ -151,13 +161,13 @@ class Outlook(_Result):
     before the reset". `chance` (0 to 1) is that of running out before it, `percent_at_reset` the use then (low,
     likely, high), `pace` 1.0 for a use that ends at 100 % just at the reset. `basis` says what it rests on."""
 
-    likely: str | None
-    earliest: str | None
-    latest: str | None
+    likely: Label | None
+    earliest: Label | None
+    latest: Label | None
     chance: float
     percent_at_reset: list[float] | None
     pace: float | None
-    basis: str
+    basis: Text
 
 
 class PercentWorth(_Result):
@@ -177,16 +187,16 @@ class PercentWorth(_Result):
 class AllowanceWindow(_Result):
     """An allowance window as it was last seen, in the logs or in allowance.json (`source`)."""
 
-    limit_id: str | None
-    window: str
+    limit_id: Label | None
+    window: Label
     window_minutes: int
     used_percent: float
     remaining_percent: float
-    resets_at: str | None
+    resets_at: Label | None
     reset_passed: bool
-    observed_at: str
-    source: str
-    plan_type: str | None
+    observed_at: Label
+    source: Label
+    plan_type: Label | None
     outlook: Outlook | None
     one_percent: PercentWorth | None
 
@@ -194,8 +204,8 @@ class AllowanceWindow(_Result):
 class Impact(_Result):
     """What some usage took of a window, in percent of it: about, and the range of what one percent was worth."""
 
-    limit_id: str | None
-    window: str
+    limit_id: Label | None
+    window: Label
     percent: float
     low: float
     high: float
@@ -205,35 +215,35 @@ class Week(_Result):
     """One complete week between two resets (`by` says where these come from: logs, setting or calendar), with the
     highest used percent that was seen in it."""
 
-    since: str
-    until: str
-    by: str
+    since: Label
+    until: Label
+    by: Label
     total: Sums
     used_percent: float | None
 
 
-class Allowance(_Result):
+class Allowance(Answer):
     """The account's allowance: its windows, what a period or thread took of them, and the last complete weeks."""
 
     windows: list[AllowanceWindow]
-    credits_balance: str | None
-    about: str
+    credits_balance: Label | None
+    about: Text
     total: Sums
     impact: list[Impact]
     weeks: list[Week]
-    zone: str
+    zone: Label
     coverage: Coverage
-    data_quality: str
+    data_quality: Text
 
 
-class Summary(_Result):
+class Summary(Answer):
     """What was spent, and on what. `prices` are those that are not plainly the model's own; `allowance` stands in
     answers about all usage."""
 
     period: PeriodInfo
     total: Sums
     previous: Change | None
-    by: list[str]
+    by: list[Label]
     rows: list[SummaryRow]
     rest_groups: int
     rest: Sums | None
@@ -241,75 +251,75 @@ class Summary(_Result):
     budgets: list[BudgetState]
     allowance: list[AllowanceWindow]
     coverage: Coverage
-    data_quality: str
-    next: str
+    data_quality: Text
+    next: Hint
 
 
 class ThreadLine(_Result):
     """A thread within a period."""
 
-    thread_id: str
-    short_id: str
-    name: str | None
-    provider: str
-    role: str
-    source: str | None
-    originator: str | None
-    project: str | None
-    cwd: str | None
-    branch: str | None
-    parent_thread_id: str | None
-    forked_from: str | None
+    thread_id: Identity
+    short_id: Identity
+    name: Name | None
+    provider: Label
+    role: Label
+    source: Label | None
+    originator: Label | None
+    project: Project | None
+    cwd: Path | None
+    branch: Name | None
+    parent_thread_id: Identity | None
+    forked_from: Identity | None
     segments: int
-    models: list[str]
-    first_call: str
-    last_call: str
+    models: list[Label]
+    first_call: Label
+    last_call: Label
     sums: Sums
     share: float | None
 
 
-class Threads(_Result):
+class Threads(Answer):
     """The top threads of a period."""
 
     period: PeriodInfo
-    order: str
+    order: Label
     total: Sums
     rows: list[ThreadLine]
     rest_threads: int
     rest_cost_usd: float | None
     coverage: Coverage
-    data_quality: str
-    next: str
-    cursor: str | None
+    data_quality: Text
+    next: Hint
+    cursor: Label | None
 
 
 class RateLimit(_Result):
     """What a log said of an allowance window right after a call."""
 
-    limit_id: str | None
+    limit_id: Label | None
     window_minutes: int
     used_percent: float
-    resets_at: str | None
+    resets_at: Label | None
 
 
 class CallLine(_Result):
     """One model call. `rate_limits` is the snapshot that its response brought."""
 
-    call_id: str
-    timestamp: str
-    provider: str
-    model: str | None
-    effort: str | None
-    service_tier: str | None
-    thread_id: str
-    turn_id: str | None
-    parent_thread_id: str | None
-    role: str
-    project: str | None
-    cwd: str | None
-    origin: str
-    origin_reason: str
-    origin_confidence: str
+    call_id: Identity
+    timestamp: Label
+    provider: Label
+    model: Label | None
+    effort: Label | None
+    service_tier: Label | None
+    thread_id: Identity
+    turn_id: Identity | None
+    parent_thread_id: Identity | None
+    role: Label
+    project: Project | None
+    cwd: Path | None
+    origin: Label
+    origin_reason: Label
+    origin_confidence: Label
     input_tokens: int
     cached_input_tokens: int
     uncached_input_tokens: int
@@ -325,26 +335,26 @@ class CallLine(_Result):
     compaction: bool
     recovered: bool
     cost_usd: float | None
-    cost_confidence: str
-    cost_reason: str | None
+    cost_confidence: Label
+    cost_reason: Text | None
     credits: float | None
-    credit_confidence: str | None
-    credit_reason: str | None
+    credit_confidence: Label | None
+    credit_reason: Text | None
     rate_limits: list[RateLimit] = []
 
 
-class Calls(_Result):
+class Calls(Answer):
     """Single calls of a period or thread."""
 
     period: PeriodInfo
-    order: str
+    order: Label
     total: Sums
     rows: list[CallLine]
     rest_calls: int
     coverage: Coverage
-    data_quality: str
-    next: str
-    cursor: str | None
+    data_quality: Text
+    next: Hint
+    cursor: Label | None
 
 
 class _FromTo(_Result):
@@ -356,11 +366,11 @@ class _FromTo(_Result):
 class Span(_FromTo):
     """The days of a window, both included, and the moments between which its amount was spent."""
 
-    start: str = Field(alias="from")
-    end: str = Field(alias="to")
-    zone: str
-    first: str | None
-    last: str | None
+    start: Label = Field(alias="from")
+    end: Label = Field(alias="to")
+    zone: Label
+    first: Label | None
+    last: Label | None
 
 
 class From(_FromTo):
@@ -375,59 +385,59 @@ class From(_FromTo):
 class Part(_Result):
     """A thread, project, model or call, and its part of a change (of a call: about)."""
 
-    kind: str
-    id: str
-    label: str
+    kind: Label
+    id: Annotated[str, By("kind")]
+    label: Annotated[str, By("kind")]
     delta: float | None
 
 
 class Driver(_Result):
     """One cause: its part of the change, why, and what contributes most."""
 
-    driver: str
+    driver: Label
     delta: float
     share: float
-    because: str
+    because: Text
     top: list[Part]
 
 
 class Quality(_Result):
     """What an explanation rests on. `complete` when both windows are read."""
 
-    line: str
+    line: Text
     complete: bool
     unpriced_calls: int
     estimated_calls: int
 
 
-class Explanation(_Result):
+class Explanation(Answer):
     """Why a metric changed between a baseline and a period. The drivers, greatest first, add up to the change;
     `per_day` says that a baseline of another length was scaled to the period's."""
 
-    headline: str
+    headline: Text
     unusual: bool
-    metric: str
+    metric: Label
     period: Span
     baseline: Span
     per_day: bool
     change: From
     drivers: list[Driver]
-    contributors: dict[str, list[Part]]
+    contributors: dict[Label, list[Part]]
     data_quality: Quality
-    next: list[str]
+    next: list[Hint]
 
 
-class Status(_Result):
+class Status(Answer):
     """Where things stand now, in one look."""
 
     today: Sums
     week: Sums
     month: Sums
     allowance: list[AllowanceWindow]
-    credits_balance: str | None
+    credits_balance: Label | None
     budgets: list[BudgetState]
     over_budget: bool
-    day_ends_at: str
-    zone: str
+    day_ends_at: Label
+    zone: Label
     coverage: Coverage
-    data_quality: str
+    data_quality: Text

@@ -23,7 +23,7 @@ def session(context: Context, thread: str) -> Session:
         if not rows:
             raise BadInput(f"Thread {uuid} has no usage recorded.")
         models = queries.groups(index, ("model",), scope, filters)
-        turns = queries.turn_stats(index, uuid)
+        outcomes, durations, first_tokens = queries.turn_stats(index, uuid)
         own, *related = queries.relations(index, uuid)
         found = queries.thread_sums(index, [one.key for one in related])
         caused = {one.key: one.relation for one in related if one.relation != "fork"}
@@ -46,10 +46,10 @@ def session(context: Context, thread: str) -> Session:
                 for row in sorted(models, key=lambda row: -row.cost)
             ],
             zone=context.zone_name,
-            turn_outcomes=turns.outcomes,
-            turn_ms_median=_at(turns.durations, 0.5),
-            turn_ms_p95=_at(turns.durations, 0.95),
-            first_token_ms_median=_at(turns.first_tokens, 0.5),
+            turn_outcomes=outcomes,
+            turn_ms_median=_at(durations, 0.5),
+            turn_ms_p95=_at(durations, 0.95),
+            first_token_ms_median=_at(first_tokens, 0.5),
             costly_calls=call_rows(context, queries.calls(index, scope, filters, order="cost", limit=5)),
             coverage=context.coverage(),
             data_quality=context.quality(scope, filters, total),

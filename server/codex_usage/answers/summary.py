@@ -42,7 +42,8 @@ def summary(
         rows = _ordered(by, rows)
         left = max(0, len(rows) - limit)
         shown = rows[left:] if by and by[0] in _IN_TIME else rows[:limit]
-        rest = queries.rest(context.index, by, shown, scope, filters, context.zone_name) if left else None
+        listed = by if shown else []
+        rest = queries.groups(context.index, listed, scope, filters, context.zone_name, shown)[0] if left else None
         notes = price_notes(context, scope, filters, total)
         return Summary(
             period=context.info(period),

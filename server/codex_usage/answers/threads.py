@@ -39,7 +39,9 @@ def threads(
             rest_cost_usd=usd(total.cost - listed) if rest and not offset and total.priced else None,
             coverage=context.coverage(),
             data_quality=context.quality(scope, filters, total),
-            next=f"usage_calls with thread={short_id(rows[0].uuid)}" if rows else "usage_threads with period=all",
+            next=f"usage_calls with thread={short_id(rows[0].head['thread_id'])}"
+            if rows
+            else "usage_threads with period=all",
             cursor=str(offset + limit) if rest else None,
         )
 
@@ -52,20 +54,8 @@ def short_id(uuid: str) -> str:
 def thread_line(row: ThreadRow, total: GroupRow) -> ThreadLine:
     """A thread's row as it is told."""
     return ThreadLine(
-        thread_id=row.uuid,
-        short_id=short_id(row.uuid),
-        name=row.name,
-        provider=row.provider,
-        role=row.role,
-        source=row.source,
-        originator=row.originator,
-        project=row.project,
-        cwd=row.cwd,
-        branch=row.branch,
-        parent_thread_id=row.parent,
-        forked_from=row.forked_from,
-        segments=row.segments,
-        models=list(row.models),
+        **row.head,
+        short_id=short_id(row.head["thread_id"]),
         first_call=iso(row.sums.first_ms) or "",
         last_call=iso(row.sums.last_ms) or "",
         sums=sums(row.sums),

@@ -24,6 +24,8 @@ class Thresholds(NamedTuple):
     high_guardian_share: float = 0.1
     high_abort_share: float = 0.1
     many_subagents: float = 5
+    noisy_output_tokens: float = 4_000
+    many_repeated_reads: float = 3
     idle_gap_minutes: float | None = None  # None: learnt from the data
     restart_tokens: float = 10_000
     habit_threads: float = 3

@@ -1,6 +1,6 @@
 """What `codex-usage doctor` looks at: places and Codex's home in, a `Check` for each thing that can fail out.
 
-Nothing raises and nothing is printed. The server is started for a moment; no file is changed.
+Nothing raises and nothing is printed. Codex and the server are started for a moment; no file is changed.
 """
 
 from __future__ import annotations
@@ -8,92 +8,93 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import shutil
+import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codex_usage.cli.codex_config import ENV_VARS, NAME, env_names, is_ours, read_config
+from codex_usage.cli.codex_config import NAME, missing_names, read_config, starts_us
 from codex_usage.cli.install import skill_hash, skill_source
 from codex_usage.cli.probe import CODEX_WAITS, ask_server
 from codex_usage.homes import Places, list_logs
+from codex_usage.homes.config import config_path
 from codex_usage.model import BadInput, UsageError
+from codex_usage.model.words import many
 
-_SETUP = "Run codex-usage setup."
-
-
-#: Whether all is well (None where it does not apply), what was found, and how it is mended.
-_Found = tuple[bool | None, str, str]
+#: A mend that begins with a dollar is one exact command.
+_SETUP, _UPDATE = "$ codex-usage setup", "$ npm install -g @openai/codex@latest"
+_REINSTALL = "Reinstall codex-usage-mcp."
+#: What may be found: the name of the check; when; is all well (None: worth knowing); what it is; how it is mended.
+#: Of each name the first that holds counts.
+_Rows = Iterator[tuple[str, object, bool | None, str, str]]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: `ok` is None where it does not apply, and only where it is False is there a `remedy`."""
+    """One look: `ok` is None where it does not apply or is only worth knowing; where it is False there is a `remedy`.
+    `repair` is the exact command that mends it, `finding` is `detail` without anything that is the user's own."""
 
     name: str
     ok: bool | None
     detail: str
     remedy: str | None = None
+    repair: str | None = None
+    finding: str = ""
 
 
-class _Codex:
-    """What a Codex home says of us: its servers, our table among them, and an installed plugin of ours by its name."""
-
-    def __init__(self, home: Path) -> None:
-        self.home, self.trouble = home, ""
-        self.config: Mapping[str, Any] = {}
-        try:
-            self.config = read_config(home)
-        except BadInput as error:
-            self.trouble = str(error)
-        servers = _table(self.config, "mcp_servers").items()
-        self.servers: dict[str, dict[str, Any]] = {name: each for name, each in servers if isinstance(each, dict)}
-        self.entry = self.servers.get(NAME) or {}
-        plugins = _table(self.config, "plugins").items()
-        on = [name for name, each in plugins if not (isinstance(each, dict) and each.get("enabled") is False)]
-        self.plugin = next((name for name in on if name.startswith(f"{NAME}@")), None)
-
-
-def examine(places: Places, codex_home: Path, *, skills_home: Path, server_command: Path, version: str) -> list[Check]:
-    """Everything that can keep Codex from answering, in the order in which it is mended."""
-    codex = _Codex(codex_home)
-    python = f"codex-usage {version} on Python {platform.python_version()}."
-    looks: dict[str, Callable[[], _Found | list[Check]]] = {
-        "Python": lambda: (sys.version_info >= (3, 11), python, "Install Python 3.11 or newer."),
-        "Homes": lambda: [
-            *(_check("Codex home", _home(home, True, bool(places.found))) for home in places.codex),
-            *(_check("Claude home", _home(home, False, True)) for home in places.claude),
-        ],
-        "Data folder": lambda: _data(places.data),
-        "Index": lambda: _index(places.index),
-        "Skill": lambda: _skill(skills_home / NAME, codex.plugin),
-        "Configuration": lambda: _configuration(codex),
-        "Command": lambda: _command(codex.entry, server_command),
-        "Environment": lambda: _environment(codex.entry),
-        "Server": lambda: _server(codex, server_command),
-        "Other servers": lambda: _others(codex),
-        "Plugin": lambda: _plugin(codex),
-        "Telemetry": lambda: _telemetry(codex.config),
+def examine(
+    places: Places,
+    codex_home: Path,
+    *,
+    skills_home: Path,
+    server_command: Path,
+    version: str,
+    words: Sequence[str] = (),
+) -> list[Check]:
+    """Everything that can keep Codex from answering, in the order in which it is mended. `words` are the global options
+    of the command line, for the repairs."""
+    program = server_command.with_name(server_command.name.replace("-mcp", ""))
+    looks: dict[str, _Rows] = {
+        "Programs": _programs(version, program),
+        "Homes": _homes(places),
+        "Data folder": _data(places.data),
+        "Index": _index(places.index),
+        "Settings": _settings(),
+        "Setup": _setup(codex_home, skills_home / NAME, server_command),
     }
-    return [check for name, look in looks.items() for check in _guarded(name, look)]
+    usual = not program.exists() or _same(shutil.which(NAME), program)
+    exact = shlex.join([NAME if usual else str(program), *words])
+    found: dict[str, Check] = {}
+    for look, rows in looks.items():
+        try:
+            for name, when, ok, detail, mend in rows:
+                if when and name not in found:
+                    found[name] = _check(name, ok, detail, mend, exact)
+        except Exception as error:  # a doctor that breaks down is of no help
+            named = re.search(r"`(codex-usage [\w -]+)`", str(error))
+            command = "codex-usage clear-db" if "malformed" in str(error) else named and named[1]
+            mend = f"$ {command}" if command else "Do what it says, or report it."
+            told = "" if isinstance(error, UsageError) else f"Could not be checked, {type(error).__name__}: "
+            found[look] = _check(look, False, told + _own(error), mend, exact)
+    return list(found.values())
 
 
-def _guarded(name: str, look: Callable[[], _Found | list[Check]]) -> list[Check]:
-    try:
-        found = look()
-        return found if isinstance(found, list) else [_check(name, found)]
-    except UsageError as error:
-        return [Check(name, False, str(error))]
-    except Exception as error:  # a doctor that breaks down is of no help
-        return [Check(name, False, f"Could not be checked ({type(error).__name__}: {error}).")]
+def _check(name: str, ok: bool | None, detail: str, mend: str, exact: str) -> Check:
+    repair = mend.removeprefix("$ ") if mend.startswith("$ ") and ok is not True else None
+    remedy = None if ok is not False else f"Run {repair}." if repair else mend
+    if repair and repair.startswith(f"{NAME} "):
+        repair = exact + repair.removeprefix(NAME)
+    return Check(name, ok, detail.replace("\0", ""), remedy, repair, re.sub("\0[^\0]*\0", "…", detail))
 
 
-def _check(name: str, found: _Found) -> Check:
-    ok, detail, remedy = found
-    return Check(name, ok, detail, remedy if ok is False else None)
+def _own(*values: object) -> str:
+    """A part of a sentence that is the user's own, marked for `_check`."""
+    return "\0" + " ".join(map(str, values)).replace("\0", "") + "\0"
 
 
 def _table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -101,144 +102,177 @@ def _table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-# -- this machine ------------------------------------------------------------------------------------------
+def _same(found: str | None, path: Path) -> bool:
+    return found is not None and path.exists() and Path(found).samefile(path)
 
 
-def _home(home: Path, codex: bool, optional: bool) -> _Found:
-    if not home.is_dir():
-        remedy = "Run Codex once, or name its folder with --codex-home."
-        return None if optional else False, f"{home} does not exist.", remedy
-    listing = list_logs((home,) if codex else (), () if codex else (home,))
-    if listing.problems:
-        return False, f"{listing.problems[0]}.", f"Mend the rights of {home}."
-    return True, f"{home} has {len(listing.files):,} logs.", ""
-
-
-def _data(folder: Path) -> _Found:
-    if not folder.exists():
-        return None, f"{folder} will be made by the first refresh.", ""
+def codex_version() -> str | None:
+    """The version of the `codex` on the PATH, such as "0.169.0"; None where there is none that tells it."""
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        remedy = "Mend its rights, or set CODEX_USAGE_HOME to a folder of your own."
-        return False, f"{folder} cannot be written ({error.strerror}).", remedy
-    if os.name == "posix" and folder.stat().st_mode & 0o022:
-        return False, f"Others may write to {folder}.", f"chmod 700 '{folder}'"
-    return True, f"{folder} can be written, and only by you.", ""
+        command = [shutil.which("codex") or "codex", "--version"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version = re.search(rb"\b\d+\.\d+\.\d+", done.stdout[:200])
+    return version[0].decode() if version else None
 
 
-def _index(path: Path) -> _Found:
-    from codex_usage.index import open_index
+def _programs(version: str, program: Path) -> _Rows:
+    told = f"codex-usage {version} on Python {platform.python_version()}."
+    yield "Python", True, sys.version_info >= (3, 11), told, "Install Python 3.11 or newer."
+    other = shutil.which(NAME)
+    yield "Shell", other is None or _same(other, program), True, "No other installation is on the PATH.", ""
+    yield "Shell", True, None, f"The shell starts another installation, {_own(other)}.", ""
+    codex = codex_version()
+    yield "Codex", not codex, None, "No codex command on the PATH tells its version; an editor may bring its own.", ""
+    number = tuple(map(int, str(codex or 0).split(".")))  # what logs tell usage: counting.md; with what setup was tried
+    yield "Codex", number < (0, 34), False, f"Codex {codex} logs no token usage; 0.34 and later do.", _UPDATE
+    yield "Codex", number < (0, 130), None, f"Codex {codex} was not tried with the skill; 0.130 was.", _UPDATE
+    yield "Codex", True, True, f"Codex {codex} is on the PATH.", ""
+
+
+def _homes(places: Places) -> _Rows:
+    for kind, homes in (("Codex", places.codex), ("Claude", places.claude)):
+        for number, home in enumerate(homes, 1):
+            name, optional = f"{kind} home {number}".removesuffix(" 1"), kind == "Claude" or bool(places.found)
+            absent = "Run Codex once, or name its folder with --codex-home."
+            yield name, not home.is_dir(), None if optional else False, f"{_own(home)} does not exist.", absent
+            found = list_logs((home,), ()) if kind == "Codex" else list_logs((), (home,))
+            told = f"{_own(home)} has {many(len(found.files), 'log')}"
+            wrong = f"{told}; {many(len(found.problems), 'problem')}: {_own(*found.problems[:1])}."
+            yield name, found.problems, False, wrong, "Mend the rights."
+            yield name, True, True, f"{told}.", ""
+
+
+def _data(folder: Path) -> _Rows:
+    yield "Data folder", not folder.exists(), None, f"{_own(folder)} will be made by the first refresh.", ""
+    mend = "Mend its rights, or set CODEX_USAGE_HOME to a folder of your own."
+    yield "Data folder", not os.access(folder, os.W_OK), False, f"{_own(folder)} cannot be written.", mend
+    shared = os.name == "posix" and folder.exists() and folder.stat().st_mode & 0o077
+    mend = f"$ chmod 700 {shlex.quote(str(folder))}"
+    yield "Data folder", shared, False, f"Others may read or write {_own(folder)}.", mend
+    yield "Data folder", True, True, f"{_own(folder)} can be written, and only by you.", ""
+
+
+def index_state(path: Path) -> dict[str, Any]:
+    """Counters of the index, {} where there is none. Raises UsageError."""
+    from codex_usage.index import coverage, open_index, queries
 
     if not path.exists():
-        return None, f"{path} will be made by the first refresh.", ""
-    open_index(path).close()
-    size = sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
-    return True, f"{path} opens and takes {size / 1e6:,.1f} MB.", ""
+        return {}
+    with open_index(path) as index:
+        left, found = coverage(index), queries.quality(index)
+    size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    counts = {"bytes": size, "logs": found.files, "calls": found.calls, "unread_logs": len(found.problems)}
+    return counts | {"pending_logs": left.pending_files, "skipped_lines": found.skipped}
 
 
-# -- Codex -------------------------------------------------------------------------------------------------
+def _index(path: Path) -> _Rows:
+    yield "Index", not path.exists(), None, f"{_own(path)} will be made by the first refresh.", ""
+    if found := index_state(path):
+        yield "Index", True, True, f"{_own(path)} opens and takes {found['bytes'] / 1e6:,.1f} MB.", ""
+        pending = found["pending_logs"]
+        told = f"{many(found['logs'], 'log')} read, {many(pending, 'log')} to be read."
+        yield "Pending logs", True, None if pending else True, told, "$ codex-usage refresh"
+        told, unread = f"{many(found['calls'], 'call')} counted", f"{many(found['unread_logs'], 'log')} can't be read"
+        mend = "Mend the rights that codex-usage refresh names."
+        yield "Data quality", found["unread_logs"], False, f"{told}; {unread}.", mend
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(found["skipped_lines"].items()))
+        yield "Data quality", True, None if kinds else True, f"{told}; skipped lines: {kinds or 'none'}.", ""
 
 
-def _skill(target: Path, plugin: str | None) -> _Found:
-    if not (target / "SKILL.md").is_file():
-        if plugin:
-            return None, f"{target} is not installed; the plugin {plugin} brings its own.", ""
-        return False, f"{target} is not installed.", _SETUP
-    if skill_hash(target) != skill_hash(skill_source()):
-        return False, f"{target} differs from this version's skill.", _SETUP
-    return True, f"{target} is up to date.", ""
+def own_files() -> dict[str, list[str]]:
+    """Of each of the user's own files that is there, a line for each thing that is wrong with it."""
+    from codex_usage.answers.context import money_problems
+    from codex_usage.answers.thresholds import load_thresholds
+    from codex_usage.money.catalog import catalog
+    from codex_usage.money.config import CONFIG_FILES
+
+    told = [*money_problems(), *load_thresholds()[1], *filter(None, [catalog().problem])]
+    paths = {name: config_path(name) for name in (*CONFIG_FILES, "thresholds.json")}
+    there = {name: path.name for name, path in paths.items() if path.exists()}
+    return {name: [line for line in told if line.startswith(begin)] for name, begin in there.items()}
 
 
-def _configuration(codex: _Codex) -> _Found:
-    path = codex.home / "config.toml"
-    if codex.trouble:
-        return False, codex.trouble, "Correct it; Codex cannot read it either."
-    if not codex.entry:
-        if codex.plugin:
-            return None, f"The plugin {codex.plugin} names the MCP server.", ""
-        return False, f"{path} does not name the MCP server.", _SETUP
-    if codex.entry.get("enabled") is False:
-        off = f"{path} has the MCP server switched off."
-        return False, off, "Remove enabled = false from [mcp_servers.codex-usage]."
-    return True, f"{path} names the MCP server.", ""
+def _settings() -> _Rows:
+    import genai_prices
+
+    found = own_files()
+    wrong = [line for lines in found.values() for line in lines]
+    told = f"{many(len(wrong), 'problem')} in your own files: {_own(*wrong[:3])}"
+    yield "Settings", wrong, False, told, "Mend the entries that are named; they are left out."
+    yield "Settings", True, True, f"Your own files are good: {', '.join(found) or 'there are none'}.", ""
+    bundled = Path(genai_prices.__file__).with_name("data.py")
+    file = bundled if found.get("prices.json", True) else config_path("prices.json")
+    days = int(time.time() - file.stat().st_mtime) // 86_400
+    told = f"The prices came to this machine {many(days, 'day')} ago"
+    yield "Prices", days > 60, None, f"{told}; newer models may have none.", "$ codex-usage update-pricing"
+    yield "Prices", True, True, f"{told}.", ""
 
 
-def _command(entry: Mapping[str, Any], expected: Path) -> _Found:
-    command = entry.get("command")
-    if not isinstance(command, str):
-        if expected.is_file() and os.access(expected, os.X_OK):
-            return None, f"{expected} is installed.", ""
-        return False, f"{expected} is missing.", "Reinstall codex-usage-mcp."
-    found = shutil.which(command)
-    if found is None:
-        return False, f"{command} does not exist, or may not be run.", _SETUP
-    if not is_ours(entry):
-        return False, f"{command} is not codex-usage-mcp.", _SETUP
-    if not expected.exists() or not Path(found).samefile(expected):
-        return False, f"{found} belongs to another installation than this one.", _SETUP
-    return True, f"{found} is this installation's.", ""
-
-
-def _environment(entry: Mapping[str, Any]) -> _Found:
-    if not entry:
-        return None, "No server is configured.", ""
-    passed = [*env_names(entry), *_table(entry, "env")]
-    missing = [name for name in ENV_VARS if name not in passed and (name == "CODEX_HOME" or os.environ.get(name))]
-    if not missing:
-        return True, "Codex passes CODEX_HOME on to the server.", ""
-    told = f"Codex does not pass {', '.join(missing)} on, so the server may answer otherwise than this shell."
-    return False, told, _SETUP
-
-
-def _server(codex: _Codex, expected: Path) -> _Found:
-    command = [str(expected)]
-    if is_ours(codex.entry):
-        command = [str(word) for word in (codex.entry["command"], *(codex.entry.get("args") or []))]
-    more = {str(key): str(value) for key, value in _table(codex.entry, "env").items()}
-    environment = {**os.environ, "CODEX_HOME": str(codex.home), **more}
+def _setup(home: Path, skill: Path, server: Path) -> _Rows:
+    path, config = _own(home / "config.toml"), dict[str, Any]()
     try:
-        seconds, tools = ask_server(command, environment)
-        if seconds > CODEX_WAITS:  # the first start after an installation compiles
-            seconds, tools = min((seconds, tools), ask_server(command, environment))
+        config = read_config(home)
+    except BadInput as error:
+        yield "Configuration", True, False, f"Cannot be read: {_own(error)}", "Correct it; Codex can't either."
+    servers = {name: each for name, each in _table(config, "mcp_servers").items() if isinstance(each, dict)}
+    entry = servers.pop(NAME, {})
+    otel, all_plugins = _table(config, "otel"), _table(config, "plugins")
+    on = [name for name in all_plugins if _table(all_plugins, name).get("enabled") is not False]
+    plugins = [name for name in on if name.startswith(f"{NAME}@")]
+    ours = f"The plugin {_own(*plugins[:1])} has its own."
+    there = (skill / "SKILL.md").is_file()
+    yield "Skill", not there and plugins, None, ours, ""
+    yield "Skill", not there, False, f"{_own(skill)} is not installed.", _SETUP
+    stale = there and skill_hash(skill) != skill_hash(skill_source())
+    yield "Skill", stale, False, f"{_own(skill)} differs from this version's skill.", _SETUP
+    yield "Skill", True, True, f"{_own(skill)} is up to date.", ""
+    yield "Configuration", not entry and plugins, None, ours, ""
+    yield "Configuration", not entry, False, f"{path} does not name the MCP server.", _SETUP
+    mend = "Remove enabled = false from [mcp_servers.codex-usage]."
+    yield "Configuration", entry.get("enabled") is False, False, f"{path} has the MCP server switched off.", mend
+    yield "Configuration", True, True, f"{path} names the MCP server.", ""
+    yield from _server(home, entry, server)
+    missing = [name for name in missing_names(entry) if name not in _table(entry, "env")]
+    needed = "CODEX_HOME" in missing or any(os.environ.get(name) for name in missing)
+    told = f"Codex does not pass {', '.join(missing)} on, so the server may answer otherwise than this shell."
+    yield "Environment", not entry, None, "No server is configured.", ""
+    yield "Environment", missing, False if needed else None, told, _SETUP
+    yield "Environment", True, True, "Codex passes all variables on that the server reads.", ""
+    twins = [("mcp", name) for name, each in servers.items() if starts_us(each)]
+    twins += [("plugin", name) for name in plugins[not entry :]]
+    told = f"{_own(*(name for _, name in twins))} starts codex-usage a second time."
+    repair = " && ".join(f"codex {kind} remove {shlex.quote(name)}" for kind, name in twins)
+    yield "Other servers", twins, False, told, f"$ {repair}"
+    yield "Other servers", True, True, "No other server starts codex-usage.", ""
+    # which, not where to and with which headers: those may hold a password
+    sent = [key for key in ("exporter", "trace_exporter", "metrics_exporter") if otel.get(key, "none") != "none"]
+    told = f"exports telemetry ({', '.join(sent)})" if sent else "is not told to export telemetry"
+    yield "Telemetry", True, None, f"Codex {told}; codex-usage never sends any.", ""
+
+
+def _server(home: Path, entry: Mapping[str, Any], server: Path) -> _Rows:
+    command = entry.get("command")
+    found = shutil.which(str(command))
+    told = f"{_own(server)} is missing, or may not be run."
+    yield "Command", not os.access(server, os.X_OK), False, told, _REINSTALL
+    yield "Command", command is None, None, f"{_own(server)} is installed.", ""
+    yield "Command", not found, False, f"{_own(command)} does not exist, or may not be run.", _SETUP
+    told = f"{_own(found)} belongs to another installation, or to none."
+    yield "Command", not _same(found, server), False, told, _SETUP
+    yield "Command", True, True, f"{_own(found)} is this installation's.", ""
+    words = [str(server)]
+    if server.name in str(command):  # a runner might download: not here
+        words = [str(word) for word in (command, *(entry.get("args") or []))]
+    environment = {**os.environ, "CODEX_HOME": str(home)}
+    environment |= {key: str(value) for key, value in _table(entry, "env").items()}
+    try:  # twice, as the first start after an installation compiles
+        seconds, tools = min(ask_server(words, environment) for _ in range(2))
     except (OSError, EOFError, ValueError) as error:  # TimeoutError is an OSError
-        return False, f"{command[0]} {error}.", f"Run {command[0]} in a terminal to see why."
-    if not tools:
-        return False, "Answers, but offers no tools.", "Reinstall codex-usage-mcp."
-    detail = f"Answers with {tools} tools after {seconds:.2f} s; Codex waits {CODEX_WAITS:.1f} s."
-    remedy = "Codex may start a session without it: free the machine, or move the installation to a faster disk."
-    return seconds <= CODEX_WAITS, detail, remedy
-
-
-def _others(codex: _Codex) -> _Found:
-    twins = [name for name, entry in codex.servers.items() if name != NAME and _mentions_us(entry)]
-    if not twins:
-        return True, "No other server starts codex-usage.", ""
-    return False, f"{', '.join(twins)} looks like a second codex-usage.", f"codex mcp remove {twins[0]}"
-
-
-def _mentions_us(entry: Mapping[str, Any]) -> bool:
-    arguments = entry.get("args")
-    words = [entry.get("command"), *(arguments if isinstance(arguments, list) else [])]
-    return any(NAME in re.split(r"[\\/]", str(word))[-1].replace("_", "-") for word in words)
-
-
-def _plugin(codex: _Codex) -> _Found:
-    if codex.plugin is None:
-        return None, "Not installed as a plugin.", ""
-    if not codex.entry:
-        return True, f"{codex.plugin} is installed.", ""
-    detail = f"{codex.plugin} is installed besides the skill and server of setup."
-    return False, detail, f"codex plugin remove {codex.plugin}, or codex-usage setup --uninstall."
-
-
-def _telemetry(config: Mapping[str, Any]) -> _Found:
-    sent = []
-    for key, value in _table(config, "otel").items():
-        if key in ("exporter", "trace_exporter", "metrics_exporter") and value != "none":
-            # where to and with which headers is nobody's business here: they may hold a password
-            kind = next(iter(value), "?") if isinstance(value, dict) else str(value)
-            sent.append(f"{key} {kind}")
-    word = f"Codex exports telemetry ({', '.join(sent)})" if sent else "config.toml turns on no telemetry of Codex"
-    return None, f"{word}; codex-usage never sends any.", ""
+        yield "Server", True, False, f"{_own(words[0])} {error}.", f"Run {shlex.join(words)} in a terminal to see why."
+        return
+    yield "Server", not tools, False, "Answers, but offers no tools.", _REINSTALL
+    late = "Codex may start a session without it: free the machine, or move the installation to a faster disk."
+    told = f"Answers with {tools} tools after {seconds:.2f} s; Codex waits {CODEX_WAITS:.1f} s."
+    yield "Server", True, seconds <= CODEX_WAITS, told, late

@@ -1,8 +1,8 @@
 """Our table in Codex's config.toml: a text in, the text with or without `[mcp_servers.codex-usage]` out.
 
-Everything else stays byte for byte: the table is put and taken as lines of its own, and every new text is
-parsed and must say nothing but the change: a layout that cannot be edited safely is refused, never damaged.
-Codex 0.130 and 0.169 read the file as TOML 1.1 with an optional byte order mark (measured).
+Everything else stays: the table is put and taken as lines of its own, and every new text is parsed and must
+say nothing but the change: a layout that cannot be edited safely is refused, never damaged. Codex 0.130 and
+0.169 read the file as TOML 1.1 with an optional byte order mark (measured).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,19 @@ ENV_VARS = (
     "CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING", "CODEX_USAGE_TZ",
     "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_ALLOW_RAW_CONTEXT",
 )  # fmt: skip
-_HEADER = re.compile(r"""(?m)^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].]""")
-_ANY_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
+#: A header of ours with the empty line before it and its lines up to the last that says something: empty lines and
+#: comments after that belong to what follows.
+_TABLE = re.compile(
+    r"""(?mx) (?:^\r?\n)? ^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].] .*\n?
+    (?: (?:[ \t]*(?:\#.*|\r)?\n)* [ \t]*[^\s\[\#].*\n? )*"""
+)
 _BOM = "\ufeff"
 _Entry = dict[str, Any] | None
 
 
 def read_config(codex_home: Path) -> dict[str, Any]:
     """Codex's config.toml as plain values, empty when there is none. Raises BadInput."""
-    return _parse((read_text(codex_home / "config.toml") or "").removeprefix(_BOM))[1]
+    return _parse(read_text(codex_home / "config.toml") or "")[1]
 
 
 def read_text(path: Path) -> str | None:
@@ -40,61 +45,84 @@ def read_text(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise BadInput(f"{path} line {line} is not UTF-8; correct it, then run this again.") from error
-    except OSError as error:
-        raise BadInput(f"Cannot read {path} ({error.strerror}); mend its rights and try again.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", error)
+        raise BadInput(f"Cannot read {path} ({why}); correct it, then try again.") from error
 
 
 def write_text(path: Path, text: str, like: Path) -> None:
     """Replace a file at once, with the rights of `like` (else the user's only); a link stays one. Raises BadInput."""
     mode = like.stat().st_mode & 0o777 if like.exists() else 0o600
-    try:
-        write_bytes(path, text.encode())
-    except BadInput as error:
-        raise BadInput(f"{str(error).removesuffix('.')}; mend its rights and try again.") from error
+    write_bytes(path, text.encode())
     path.chmod(mode)
-
-
-# -- the table ---------------------------------------------------------------------------------------------
 
 
 def with_server(text: str, command: str) -> str:
     """The text of a config.toml with our table in it. One that is there keeps the keys the user set; only its command
     and missing env_vars are put. Raises BadInput."""
-    body = text.removeprefix(_BOM)
-    entry = entry_of(body)
+    entry, update = entry_of(text), partial(_update, command)
     if entry is None:
-        edits = [lambda: _append(body, command), lambda: _edit(body, lambda servers: _add(servers, command))]
-    elif not _starts_us(entry):
-        other = "[mcp_servers.codex-usage] in config.toml starts another program"
-        raise BadInput(f"{other}; rename or remove it, then run setup again.")
-    elif _complete(entry, command):
+        edits = [lambda: _append(text, command), lambda: _edit(text, update)]
+    elif "url" in entry or ("command" in entry and not starts_us(entry)):
+        raise BadInput(f"[mcp_servers.{NAME}] in config.toml starts another program; rename or remove it, then go on.")
+    elif _is_right(entry, command):
         return text
     else:
-        edits = [lambda: _renew(body, entry, command)]
-    return text[: len(text) - len(body)] + _first_safe(body, edits, lambda new: _complete(new, command))
+        edits = [lambda: _TABLE.sub(lambda found: _edit(found[0], update), text, 1), lambda: _edit(text, update)]
+    return _first_safe(text, edits, command)
 
 
 def without_server(text: str) -> str:
-    """The text without our table, as it would be had setup never added it. A table of this name that starts
-    something else stays. Raises BadInput."""
-    body = text.removeprefix(_BOM)
-    entry = entry_of(body)
-    if entry is None or not is_ours(entry):
+    """The text without our table, and without the empty line before it. A table of this name that starts something
+    else stays. Raises BadInput."""
+    if not starts_us(entry_of(text) or {}):
         return text
-    edits = [lambda: _cut(body, entry), lambda: _edit(body, lambda servers: servers.pop(NAME))]
-    return text[: len(text) - len(body)] + _first_safe(body, edits, lambda new: new is None)
+    # a header in a text in quotes is found as well; the one that setup put is the last
+    last = max((found.start() for found in _TABLE.finditer(text)), default=0)
+    edits = [
+        lambda: _TABLE.sub("", text),
+        lambda: text[:last] + _TABLE.sub("", text[last:]),
+        lambda: _edit(text, lambda servers: servers.pop(NAME)),
+    ]
+    return _first_safe(text, edits, None)
 
 
-def _parse(body: str) -> tuple[Any, dict[str, Any]]:
+def entry_of(text: str) -> _Entry:
+    """Our table as plain values, None when there is none. Raises BadInput."""
+    servers = _parse(text)[1].get("mcp_servers", {})
+    entry = servers.get(NAME) if isinstance(servers, dict) else 0
+    if entry is not None and not isinstance(entry, dict):
+        raise BadInput("mcp_servers in config.toml is not made of tables; correct it, then run this again.")
+    return entry
+
+
+def starts_us(entry: Mapping[str, Any]) -> bool:
+    """Does a server's table start codex-usage: by its script wherever it stands, or by a runner (uvx, python -m)?"""
+    arguments = entry.get("args")
+    words = [entry.get("command") or "", *(arguments if isinstance(arguments, list) else [])]
+    # a Windows path is to be understood anywhere, so no Path here
+    return any(NAME in re.split(r"[\\/]", str(word))[-1].replace("_", "-") for word in words)
+
+
+def missing_names(entry: Mapping[str, Any]) -> list[str]:
+    """Our variables that Codex does not pass on to the server of this table."""
+    given = entry.get("env_vars")
+    values = given if isinstance(given, list) else []
+    named = [value.get("name") if isinstance(value, dict) else value for value in values]
+    return [name for name in ENV_VARS if name not in named]
+
+
+def _is_right(entry: _Entry, command: str) -> bool:
+    return entry is not None and entry.get("command") == command and not missing_names(entry)
+
+
+def _parse(text: str) -> tuple[Any, dict[str, Any]]:
     """A tomlkit document, and the same as plain values. Raises BadInput that names the line."""
     import tomlkit
     from tomlkit.exceptions import ParseError, TOMLKitError
 
     try:
-        document = tomlkit.parse(body)
+        document = tomlkit.parse(text.removeprefix(_BOM))
         return document, document.unwrap()  # some keys that are given twice are only noticed here
     except (TOMLKitError, ValueError, RecursionError) as error:
         line = f" line {error.line}" if isinstance(error, ParseError) else ""
@@ -102,153 +130,65 @@ def _parse(body: str) -> tuple[Any, dict[str, Any]]:
         raise BadInput(f"config.toml{line} is not valid TOML ({why}); correct it and try again.") from error
 
 
-def entry_of(text: str) -> _Entry:
-    """Our table as plain values, None when there is none. Raises BadInput."""
-    servers = _parse(text.removeprefix(_BOM))[1].get("mcp_servers", {})
-    entry = servers.get(NAME) if isinstance(servers, dict) else 0
-    if entry is not None and not isinstance(entry, dict):
-        raise BadInput("mcp_servers in config.toml is not made of tables; correct it, then run this again.")
-    return entry
-
-
-def is_ours(entry: Mapping[str, Any]) -> bool:
-    """Does this server's table start a `codex-usage-mcp` script, wherever it stands?"""
-    # a Windows path is to be understood anywhere, so no Path here
-    name = re.split(r"[\\/]", str(entry.get("command") or ""))[-1]
-    return name.removesuffix(".exe") == "codex-usage-mcp"
-
-
-def _starts_us(entry: Mapping[str, Any]) -> bool:
-    """Ours, started by its script or a runner (uvx, pipx, python -m); or a table that starts nothing yet."""
-    arguments = entry.get("args")
-    words = [str(word) for word in arguments] if isinstance(arguments, list) else []
-    runs = any("codex-usage-mcp" in word or word.startswith("codex_usage") for word in words)
-    return "url" not in entry and ("command" not in entry or is_ours(entry) or runs)
-
-
-def _complete(entry: _Entry, command: str) -> bool:
-    return entry is not None and entry.get("command") == command and not _missing(entry)
-
-
-def env_names(entry: Mapping[str, Any]) -> list[Any]:
-    """The variables that Codex passes on to the server of this table."""
-    given = entry.get("env_vars")
-    values = given if isinstance(given, list) else []
-    return [value.get("name") if isinstance(value, dict) else value for value in values]
-
-
-def _missing(entry: Mapping[str, Any]) -> list[str]:
-    return [name for name in ENV_VARS if name not in env_names(entry)]
-
-
-def _first_safe(body: str, edits: list[Callable[[], str]], good: Callable[[_Entry], bool]) -> str:
-    """The first edit whose result parses, holds what is wanted, and changes nothing else."""
+def _first_safe(text: str, edits: list[Callable[[], str]], command: str | None) -> str:
+    """The first edit whose result parses, has our server with this command (None: not at all), and nothing else new."""
     for edit in edits:
         # a document may surprise tomlkit in ways of its own; whatever it raises, the file is not touched
         with suppress(BadInput, ValueError, LookupError, TypeError, AttributeError):
             new = edit()
-            if good(entry_of(new)) and _others(new) == _others(body):
+            entry = entry_of(new)
+            good = _is_right(entry, command) if command else entry is None
+            kept = not command or new.count("#") >= text.count("#")  # tomlkit may lose a comment
+            if good and kept and _others(new) == _others(text):
                 return new
-    why = "config.toml is laid out in a way that cannot be edited safely"
-    raise BadInput(f"{why}; edit its table [mcp_servers.codex-usage] yourself.")
+    raise BadInput(f"config.toml cannot be edited safely as it is laid out; edit [mcp_servers.{NAME}] yourself.")
 
 
-def _others(body: str) -> str:
+def _others(text: str) -> str:
     """Everything the text says but our table; as text, in which a NaN equals itself."""
-    values = _parse(body)[1]
+    values = _parse(text)[1]
     if isinstance(servers := values.get("mcp_servers"), dict):
         servers.pop(NAME, None)
     return repr({key: value for key, value in values.items() if value or key != "mcp_servers"})
 
 
-def _append(body: str, command: str) -> str:
-    """Our table at the end, after an empty line. Where the last line had no newline the new last one has none
-    either: that is how `_cut` knows."""
+def _append(text: str, command: str) -> str:
+    """Our table at the end, after an empty line."""
     import tomlkit
 
-    end = "\r\n" if body[: body.rfind("\n") + 1].endswith("\r\n") else "\n"
-    entry = {"command": command, "env_vars": list(ENV_VARS)}
-    lines = [f"{key} = {tomlkit.item(value).as_string()}" for key, value in entry.items()]
-    table = end.join([f"[mcp_servers.{NAME}]", *lines])
-    if not body or body.endswith("\n"):
-        return body + (end if body else "") + table + end
-    return body + end + end + table
+    end = "\r\n" if "\r\n" in text else "\n"
+    if text.removeprefix(_BOM):
+        text += end if text.endswith("\n") else end + end
+    values = {"command": command, "env_vars": list(ENV_VARS)}.items()
+    lines = [f"[mcp_servers.{NAME}]", *(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values)]
+    return text + "".join(line + end for line in lines)
 
 
-def _cut(body: str, entry: dict[str, Any]) -> str:
-    start, stop = _span(body, entry)
-    head, tail = body[:start], body[stop:]
-    if re.search(r"(?:\A|\n)\r?\n\Z", head):
-        head = _less_newline(head)
-    if not tail and not body.endswith("\n"):
-        head = _less_newline(head)
-    if not head:  # what was added behind a file that we began
-        tail = re.sub(r"\A\r?\n", "", tail)
-    return head + tail
-
-
-def _less_newline(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-
-
-def _span(body: str, entry: dict[str, Any]) -> tuple[int, int]:
-    """Where our table's own lines stand. Raises LookupError when it is not one run of lines. A run is right when,
-    parsed alone, it is the whole entry: neither a header in a string nor a bracket that begins a line can mislead."""
-    for header in _HEADER.finditer(body):
-        for stop in [*(found.start() for found in _ANY_HEADER.finditer(body, header.end())), len(body)]:
-            piece = _trimmed(body[header.start() : stop])
-            with suppress(BadInput):
-                if repr(entry_of(piece)) == repr(entry):
-                    return header.start(), header.start() + len(piece)
-                if not _HEADER.match(body, stop):
-                    break
-    raise LookupError(NAME)
-
-
-def _trimmed(piece: str) -> str:
-    """Without the empty lines and comments at its end: they belong to what follows."""
-    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", piece)
-    while lines and lines[-1].strip()[:1] in ("", "#"):
-        lines.pop()
-    return "".join(lines)
-
-
-def _renew(body: str, entry: dict[str, Any], command: str) -> str:
-    """Edit the table's own lines and leave all others as they are; edit the whole where it has none."""
-    try:
-        start, stop = _span(body, entry)
-    except LookupError:
-        start, stop = 0, len(body)
-    return body[:start] + _edit(body[start:stop], lambda servers: _update(servers[NAME], command)) + body[stop:]
-
-
-def _edit(piece: str, change: Callable[[Any], object]) -> str:
+def _edit(text: str, change: Callable[[Any], object]) -> str:
     """Change the `mcp_servers` of a text. Raises BadInput when tomlkit would not give back the rest."""
     import tomlkit
 
-    document, _ = _parse(piece)
-    if tomlkit.dumps(document) != piece:
+    document, _ = _parse(text)
+    body = text.removeprefix(_BOM)
+    if tomlkit.dumps(document) != body:
         raise BadInput("config.toml is laid out in an unusual way.")
     change(document["mcp_servers"])
     new = tomlkit.dumps(document)
-    if "\r\n" in piece and not re.search(r"(?<!\r)\n", piece):
-        new = re.sub(r"(?<!\r)\n", "\r\n", new)
-    return new if piece.endswith("\n") else _less_newline(new)
+    if "\r\n" in body and not (lone := re.compile(r"(?<!\r)\n")).search(body):
+        new = lone.sub("\r\n", new)
+    return text[: len(text) - len(body)] + new
 
 
-def _add(servers: Any, command: str) -> None:
+def _update(command: str, servers: Any) -> None:
     import tomlkit
 
-    servers[NAME] = tomlkit.inline_table()
-    servers[NAME].update({"command": command, "env_vars": list(ENV_VARS)})
-
-
-def _update(entry: Any, command: str) -> None:
-    if not is_ours(entry):
-        entry.pop("args", None)  # they were the runner's
+    if NAME not in servers:
+        servers[NAME] = tomlkit.inline_table()
+    entry = servers[NAME]
     if entry.get("command") != command:
+        entry.pop("args", None)  # they were those of the other command
         entry["command"] = command
     if isinstance(entry.get("env_vars"), list):
-        entry["env_vars"].extend(_missing(entry))
+        entry["env_vars"].extend(missing_names(entry))
     else:
         entry["env_vars"] = list(ENV_VARS)

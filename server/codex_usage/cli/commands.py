@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from codex_usage.answers import Status
+    from codex_usage.cli.checks import Check
 
-_ALIASES = {"query": "calls"}
+_ALIASES = {"query": "calls", "web": "serve-dashboard"}
 
 
 class _Commands(click.Group):
@@ -63,6 +64,7 @@ def _example(words: str) -> str:
 
 
 def _show(settings: Settings, answer: BaseModel) -> None:
+    answer = settings.private(answer)
     if settings.as_json:
         click.echo(answer.model_dump_json(indent=2))
         return
@@ -105,42 +107,64 @@ def setup(settings: Settings, uninstall: bool) -> None:
             done = settings.refresh(index, found, None, None)
             if not settings.as_json:
                 click.echo(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
-    _doctor(settings)
+    _tell(settings, _examined(settings))
     if not settings.as_json:
         click.echo("\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary")
 
 
 @cli.command(short_help="Check the installation.")
+@click.option("--suggest-repair", is_flag=True, help="Print the commands that mend what was found, nothing else.")
 @global_options
 @pass_settings
-def doctor(settings: Settings) -> None:
+def doctor(settings: Settings, suggest_repair: bool) -> None:
     """Check the installation; exits 1 when something needs mending."""
-    if not _doctor(settings):
+    found = _examined(settings)
+    if suggest_repair and not settings.as_json:
+        for line in dict.fromkeys(check.repair for check in found if check.repair):
+            click.echo(line)
+    else:
+        _tell(settings, found)
+    if any(check.ok is False for check in found):
         sys.exit(1)
 
 
-def _doctor(settings: Settings) -> bool:
+def _examined(settings: Settings) -> list[Check]:
     from codex_usage.cli import checks, install
 
     places = settings.places()
-    found = checks.examine(
-        places,
-        places.codex[0],
-        skills_home=install.default_skills_home(),
-        server_command=install.server_command(),
-        version=__version__,
-    )
+    return checks.examine(
+        places, places.codex[0], skills_home=install.default_skills_home(), server_command=install.server_command(),
+        version=__version__, words=settings.as_arguments(),
+    )  # fmt: skip
+
+
+def _tell(settings: Settings, found: list[Check]) -> None:
     if settings.as_json:
         import json
 
         click.echo(json.dumps([check.__dict__ for check in found], indent=2, default=str))
-    else:
-        for check in found:
-            mark = {True: "✓", False: "✗", None: "·"}[check.ok]
-            click.echo(f"{mark} {check.name}: {check.detail}")
-            if check.ok is False and check.remedy:
-                click.echo(f"  → {check.remedy}")
-    return all(check.ok is not False for check in found)
+        return
+    for check in found:
+        mark = {True: "✓", False: "✗", None: "·"}[check.ok]
+        click.echo(f"{mark} {check.name}: {check.detail}")
+        if check.ok is False and check.remedy:
+            click.echo(f"  → {check.remedy}")
+
+
+@cli.command(
+    "support-bundle", epilog=_example("support-bundle -o codex-usage-support.json"), short_help="A file to ask with."
+)
+@click.option("--output", "-o", default="codex-usage-support.json", show_default=True, metavar="FILE")
+@global_options
+@pass_settings
+def support_bundle(settings: Settings, output: str) -> None:
+    """Write versions, states and counters to send with a question: no calls, no logs, no names. Where things are is
+    told with --privacy-mode normal only."""
+    from codex_usage.cli.support import write_bundle
+
+    mode = settings.privacy_mode or "strict"
+    path = write_bundle(Path(output), settings.places(), _examined(settings), mode)
+    click.echo(f"written to {path} ({mode}); it is text: look at it before you send it")
 
 
 @cli.command(short_help="See everything with made-up data.")
@@ -301,6 +325,105 @@ def export(settings: Settings, /, kind: str, output: str | None, **values: Any) 
         click.echo(f"{many(count, 'call')} written to {output}")
 
 
+@cli.command(epilog=_example("dashboard -o usage.html --privacy-mode strict"), short_help="Write the page as one file.")
+@click.option("--output", "-o", metavar="FILE", help="Write here (default: dashboard.html in our own folder).")
+@click.option(
+    "--limit",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="List the newest N calls one by one; 0 lists all.",
+)
+@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@global_options
+@pass_settings
+def dashboard(settings: Settings, output: str | None, limit: int, opened: bool) -> None:
+    """Write the dashboard as one file that needs no network and no server."""
+    _dashboard(settings, output, limit, opened)
+
+
+@cli.command("open-dashboard", short_help="Write the page and open it.")
+@global_options
+@pass_settings
+def open_dashboard(settings: Settings) -> None:
+    """Write the dashboard and open it in the browser."""
+    _dashboard(settings, None, 20_000, True)
+
+
+def _dashboard(settings: Settings, output: str | None, limit: int, opened: bool) -> None:
+    from codex_usage.present.page import language, write_page
+
+    path = Path(output) if output else settings.places().data / "dashboard.html"
+    with settings.asking() as context:
+        done = write_page(context, path, private=settings.private, limit=limit, lang=language(settings.lang))
+    if settings.as_json:
+        click.echo(done.model_dump_json(indent=2))
+    else:
+        some = "" if done.calls == done.total_calls else f" of {done.total_calls:,}; the older ones are in the sums"
+        click.echo(f"{path}: {many(done.calls, 'call')}{some} ({done.bytes / 1e6:.1f} MB)\n{done.url}")
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(done.url):
+            click.echo("no browser could be opened; open the file yourself", err=True)
+
+
+@cli.command("serve-dashboard", epilog=_example("serve-dashboard --open"), short_help="The page with live data.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@click.option(
+    "--context-api",
+    type=click.Choice(["explicit", "disabled"]),
+    default="explicit",
+    show_default=True,
+    help="Show redacted log lines of a call when asked for in the page, or never.",
+)
+@click.option("--no-context-api", is_flag=True, help="The same as --context-api disabled.")
+@click.option("--no-refresh", is_flag=True, help="Answer from the index as it is.")
+@global_options
+@pass_settings
+def serve_dashboard(
+    settings: Settings, port: int, opened: bool, context_api: str, no_context_api: bool, no_refresh: bool
+) -> None:
+    """Serve the dashboard with live data to this machine only, until Ctrl-C (alias: web)."""
+    from codex_usage.present.page import language
+    from codex_usage.serve.http import run
+
+    with settings.open() as (places, _):
+        pass
+    run(
+        port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
+        context_api="disabled" if no_context_api else context_api, refresh=not no_refresh, open_browser=opened,
+        say=click.echo,
+    )  # fmt: skip
+
+
+@cli.command(epilog=_example("context 6c1e05822564ef99 --mode full"), short_help="What a call was about, redacted.")
+@click.argument("call")
+@click.option(
+    "--mode",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="full counts tokens by group.",
+)
+@click.option("--tool-output", is_flag=True, help="Show what tools put out, too.")
+@click.option("--compaction-history", is_flag=True, help="Show what a compaction kept, too.")
+@global_options
+@pass_settings
+def context(settings: Settings, call: str, mode: str, tool_output: bool, compaction_history: bool) -> None:
+    """The lines of the log between a call's bounds, read now, with secrets redacted. Nothing of it is kept."""
+    from codex_usage.evidence.context import call_context
+
+    with settings.asking() as asked:
+        found = call_context(
+            asked.index, settings.places(), call, mode=mode, tool_output=tool_output,
+            compaction_history=compaction_history,
+        )  # fmt: skip
+    _show(settings, found)
+
+
 # -- the index ---------------------------------------------------------------------------------------------
 
 
@@ -343,11 +466,12 @@ def rebuild_index(settings: Settings) -> None:
     click.echo(f"read {many(done.files, 'log')} ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
 
 
-@cli.command("clear-db")
+@cli.command("clear-db", epilog=_example("clear-db --older-than 90d"))
+@click.option("--older-than", metavar="TIME", help="Forget only what is older: 90d, 12h or a date. It stays forgotten.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @global_options
 @pass_settings
-def clear_db(settings: Settings, yes: bool) -> None:
+def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
     """Delete the index file. The logs stay; the next command reads them again."""
     from codex_usage.index import open_index, remove
 
@@ -355,10 +479,25 @@ def clear_db(settings: Settings, yes: bool) -> None:
     if not path.exists():
         click.echo(f"there is no index at {path}")
         return
+    if older_than:
+        from codex_usage.answers import make_context
+        from codex_usage.index.retention import forget
+
+        with open_index(path) as index:
+            limit = make_context(index, settings.tz).period(older_than).start_ms
+            if limit is None:
+                raise BadInput("--older-than takes a time such as 90d, 12h or 2026-01-01.")
+            when = f"{datetime.fromtimestamp(limit / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+            if not yes:
+                click.confirm(f"Forget every call before {when}, for good?", abort=True)
+            forget(index, limit)
+        click.echo(f"forgot every call before {when}; only rebuild-index or clear-db would read them again")
+        return
     open_index(path).close()  # refuses to delete what is not ours
     if not yes:
         click.confirm(f"Delete {path}?", abort=True)
     remove(path)
+    (settings.places().data / "status.json").unlink(missing_ok=True)
     click.echo(f"deleted {path}")
 
 

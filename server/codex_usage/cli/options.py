@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -34,7 +35,20 @@ class Settings:
     db: str | None = None
     tz: str | None = None
     as_json: bool = False
+    privacy_mode: str | None = None
+    lang: str | None = None
     quiet: bool = False
+
+    @property
+    def mode(self) -> str:
+        """How much is hidden: --privacy-mode, else CODEX_USAGE_PRIVACY_MODE, else nothing."""
+        return self.privacy_mode or os.environ.get("CODEX_USAGE_PRIVACY_MODE") or "normal"
+
+    def private(self, answer: Any) -> Any:
+        """An answer as the privacy mode shows it."""
+        from codex_usage.present.privacy import shield
+
+        return shield(self.mode, self.places().data)(answer)
 
     def places(self) -> Places:
         """The homes to read and the index to use."""
@@ -167,6 +181,9 @@ _GLOBAL: _Options = {
              "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."},
     "--tz": {"metavar": "ZONE", "callback": _merge("tz"),
              "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."},
+    "--privacy-mode": {"type": click.Choice(["normal", "redacted", "strict"]), "callback": _merge("privacy_mode"),
+                       "help": "redacted hides paths and unnamed projects, strict also names and ids."},
+    "--lang": {"metavar": "WORD", "callback": _merge("lang"), "help": "Language of the page, such as de."},
     "--json as_json": {"is_flag": True, "callback": _merge("as_json"), "help": "Print JSON."},
 }  # fmt: skip
 #: The options of questions, by the name of the argument.

@@ -11,93 +11,70 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
-from typing import IO, Any, cast
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any
 
 #: How long Codex 0.169 waits for an optional server before the first request of a session (measured).
 CODEX_WAITS = 1.0
-ANSWER_SECONDS = 10.0
-_ABOUT = {"name": "codex-usage-doctor", "version": "1"}
+_HELLO = {"capabilities": {}, "clientInfo": {"name": "codex-usage-doctor", "version": "1"}}
 #: What is sent; each with an id is answered before the next goes out.
 _ASKED: tuple[dict[str, Any], ...] = (
-    {"id": 0, "method": "initialize",
-     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": _ABOUT}},
+    {"id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18", **_HELLO}},
     {"method": "notifications/initialized"},
     {"id": 1, "method": "tools/list", "params": {}},
-)  # fmt: skip
-_Lines = SimpleQueue[bytes | None]
+)
 
 
-def ask_server(
-    command: Sequence[str], environment: Mapping[str, str], wait: float = ANSWER_SECONDS
-) -> tuple[float, int]:
+def ask_server(command: Sequence[str], environment: Mapping[str, str], wait: float = 10.0) -> tuple[float, int]:
     """Seconds from the start of the server until its tools are listed, and how many they are. It is ended in every
     case. Raises OSError (with TimeoutError), EOFError and ValueError, worded to follow the name of the command."""
-    began = time.monotonic()
-    with _running(command, environment) as (stdin, lines):
-        result: dict[str, Any] = {}
-        for message in _ASKED:
-            stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-            stdin.flush()
-            if "id" in message:
-                result = _result(lines, message["id"], began + wait)
-        tools = result.get("tools")
-        return time.monotonic() - began, len(tools) if isinstance(tools, list) else 0
-
-
-def _result(lines: _Lines, number: int, deadline: float) -> dict[str, Any]:
-    while True:
-        try:
-            line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-        except Empty:
-            raise TimeoutError("did not answer in time") from None
-        if line is None:
-            raise EOFError("ended before it answered")
-        try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ValueError("wrote something else than JSON-RPC") from None
-        if isinstance(message, dict) and message.get("id") == number:
-            if isinstance(result := message.get("result"), dict):
-                return result
-            raise ValueError("answered with an error")
-
-
-@contextmanager
-def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[IO[bytes], _Lines]]:
+    began, pipe = time.monotonic(), subprocess.PIPE
     try:
         process = subprocess.Popen(
-            list(command), env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+        )
     except OSError as error:
         raise OSError(f"cannot be started ({error.strerror})") from error
-    stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    lines: _Lines = SimpleQueue()
-    reader = threading.Thread(target=_read, args=(stdout, lines), daemon=True)
-    reader.start()
+    late = threading.Timer(wait, _end, (process,))
+    late.start()
     try:
-        yield stdin, lines
-    except BrokenPipeError:
+        with process:
+            assert process.stdin and process.stdout  # noqa: S101 - they are pipes
+            try:
+                tools = _tools(process.stdin, process.stdout)
+                return time.monotonic() - began, tools
+            finally:
+                late.cancel()
+                _end(process)
+    except (BrokenPipeError, EOFError):
+        if time.monotonic() - began >= wait:
+            raise TimeoutError("did not answer in time") from None
         raise EOFError("ended before it answered") from None
-    finally:
-        with suppress(OSError):  # the server and whatever it started
-            if os.name == "posix":
-                os.killpg(process.pid, signal.SIGKILL)  # its own session, so its own group
-            else:
-                process.kill()
-        process.wait()
-        reader.join(timeout=2)
-        with suppress(OSError):
-            stdin.close()
-        if not reader.is_alive():  # a pipe that a stray grandchild holds open cannot be closed while it is read
-            stdout.close()
 
 
-def _read(stdout: IO[bytes], lines: _Lines) -> None:
-    with suppress(OSError, ValueError):
-        for line in stdout:
-            lines.put(line)
-    lines.put(None)
+def _tools(stdin: IO[bytes], stdout: IO[bytes]) -> int:
+    answer: dict[str, Any] = {}
+    for message in _ASKED:
+        stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        stdin.flush()
+        while "id" in message and answer.get("id") != message["id"]:
+            if not (line := stdout.readline()):
+                raise EOFError
+            try:
+                answer = dict(json.loads(line))
+            except (ValueError, TypeError, RecursionError):
+                raise ValueError("wrote something else than JSON-RPC") from None
+        if not isinstance(result := answer.get("result", {}), dict) or "error" in answer:
+            raise ValueError("answered with an error")
+    tools = result.get("tools")
+    return len(tools) if isinstance(tools, list) else 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the server and whatever it started: its own session, so its own group."""
+    with suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -90,6 +91,21 @@ def write_bytes(path: Path, data: bytes) -> None:
             Path(name).replace(target)
     except OSError as error:
         raise BadInput(f"Cannot write {path} ({error.strerror}).") from error
+
+
+def installation_secret(folder: Path) -> bytes:
+    """The key of this installation's hashes, 32 bytes that the first process to ask makes for all. Raises BadInput."""
+    path = folder / "secret"
+    if not read_file(path):
+        own = folder / f".secret-{secrets.token_hex(8)}"
+        write_bytes(own, secrets.token_bytes(32))
+        try:
+            os.link(own, path)  # unlike a rename it never takes the place of another process's
+        except OSError:  # it is there meanwhile, or empty, or the file system has no links
+            if not read_file(path):
+                own.replace(path)
+        own.unlink(missing_ok=True)
+    return read_file(path) or b""
 
 
 def read_file(path: Path, most: int = MOST_BYTES) -> bytes | None:

@@ -1,7 +1,7 @@
 """The SQLite index: calls in, typed rows out. The only room that speaks SQL."""
 
 from codex_usage.index.database import Index, empty, open_index, remove
-from codex_usage.index.queries import CallRow, Filters, GroupRow, Quality, Scope, ThreadRow, TurnStats
+from codex_usage.index.queries import CallRow, Filters, GroupRow, Quality, Scope, ThreadRow
 from codex_usage.index.refresh import Progress, Refreshed, coverage, patience, refresh
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Refreshed",
     "Scope",
     "ThreadRow",
-    "TurnStats",
     "coverage",
     "empty",
     "open_index",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +50,11 @@ class Index:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All reads inside see one state of the index, so that an answer's figures agree with each other."""
+        """All reads inside see one state of the index, so that an answer's figures agree with each other; one inside
+        another sees that one's."""
+        if self.sql.in_transaction:
+            yield
+            return
         self.sql.execute("BEGIN")
         try:
             yield
@@ -63,6 +69,15 @@ class Index:
     def put(self, key: str, value: str | None) -> None:
         """Set a value of our own bookkeeping (inside `write`)."""
         self.sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def shrink(self) -> None:
+        """Leave no byte of what was deleted, neither in the file nor in its log. Raises IndexBusy."""
+        try:
+            self.sql.execute("VACUUM")
+            if self.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise sqlite3.OperationalError("busy")  # someone still reads the old state
+        except sqlite3.DatabaseError as error:
+            raise explained(self.path, error) or error from error
 
 
 def explained(path: Path, error: sqlite3.DatabaseError) -> UsageError | None:
@@ -89,7 +104,10 @@ def open_index(path: Path) -> Index:
     """Open or make the index at `path`. Raises IndexForeign, IndexTooNew, IndexBusy or BadInput."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        existed = path.exists()
+        if os.name == "posix":
+            _check_owner(path)
+        if not path.exists():
+            path.touch(0o600)  # SQLite gives the same rights to the files beside it
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise BadInput(
@@ -104,13 +122,19 @@ def open_index(path: Path) -> Index:
     except BaseException:
         connection.close()
         raise
-    if not existed:
-        path.chmod(0o600)
     return index
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse an index that others can put theirs in place of; in a sticky folder such as /tmp they can't."""
+    folder, owners = path.parent, {one.stat().st_uid for one in (path.parent, path) if one.exists()}
+    if owners - {os.geteuid(), 0} or folder.stat().st_mode & (stat.S_ISVTX | 0o022) in (0o020, 0o002, 0o022):
+        raise BadInput(f"Others own or can write to {folder}; run `chmod 700 {folder}`, or name a folder of your own.")
 
 
 def _checked(path: Path, sql: sqlite3.Connection) -> Index:
     sql.execute("PRAGMA busy_timeout = 30000")
+    sql.execute("PRAGMA secure_delete = ON")
     index = Index(path, sql)
     with index.snapshot():  # another process may be making it right now
         application = sql.execute("PRAGMA application_id").fetchone()[0]
@@ -141,36 +165,32 @@ def _make(index: Index) -> None:
         ours = sql.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
         if ours and sql.execute("PRAGMA user_version").fetchone()[0] >= schema.VERSION:
             return  # another process was faster
-        clear(sql)
+        names = sql.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        horizon = index.get("horizon") if ("meta",) in names else None
+        for (name,) in names:
+            sql.execute(f'DROP TABLE "{name}"')
         for statement in schema.TABLES.split(";\n"):
             if statement.strip():
                 sql.execute(statement)
+        index.put("horizon", horizon)  # what was forgotten stays so
         sql.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         sql.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
-def clear(sql: sqlite3.Connection) -> None:
-    """Drop every table (inside a write transaction)."""
-    names = sql.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
-    for (name,) in names:
-        sql.execute(f'DROP TABLE "{name}"')
-
-
 def empty(index: Index) -> None:
-    """Forget everything and start anew; the next refresh reads every log again."""
+    """Forget everything and start anew; the next refresh reads every log again. Raises IndexBusy."""
     with index.write() as sql:
-        clear(sql)
         sql.execute("PRAGMA user_version = 0")
     _make(index)
-    index.sql.execute("PRAGMA incremental_vacuum")
+    index.shrink()
 
 
 def remove(path: Path) -> list[Path]:
     """Delete the index file and its companions; returns what was there."""
-    gone = []
-    for suffix in ("", "-wal", "-shm"):
-        file = path.with_name(path.name + suffix)
-        if file.exists():
-            file.unlink()
-            gone.append(file)
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    gone = [file for file in files if file.exists()]
+    for file in gone:
+        file.unlink()
     return gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict, namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -65,63 +66,18 @@ class GroupRow(NamedTuple):
 
 
 class ThreadRow(NamedTuple):
-    """Sums of a thread's calls in a scope, with what its header says."""
+    """Sums of a thread's calls in a scope, with what its header says, under the names that threads are told by."""
 
-    uuid: str
-    name: str | None
-    provider: str
-    role: str
-    source: str | None
-    originator: str | None
-    project: str | None
-    cwd: str | None
-    branch: str | None
-    parent: str | None
-    forked_from: str | None
-    agent: str | None
-    created_ms: int | None
-    segments: int
-    models: tuple[str, ...]
+    head: dict[str, Any]
     sums: GroupRow
 
 
-class CallRow(NamedTuple):
-    """One call with its names looked up."""
-
-    uid: int
-    time_ms: int
-    provider: str
-    thread: str
-    turn: str | None
-    parent: str | None
-    role: str
-    model: str | None
-    effort: str | None
-    tier: str | None
-    project: str
-    cwd: str | None
-    origin: int
-    input: int
-    cached: int
-    cache_write: int
-    output: int
-    reasoning: int
-    context_window: int | None
-    duration_ms: int | None
-    gap_ms: int | None
-    compaction: int
-    recovered: int
-    rate: int
-    cost: int | None
-    credits: int | None
-
-
-class TurnStats(NamedTuple):
-    """Turns of a thread or scope by outcome, with their durations (milliseconds, sorted)."""
-
-    outcomes: dict[str, int]
-    durations: list[int]
-    first_tokens: list[int]
+#: One call with its names looked up.
+CallRow = namedtuple(
+    "CallRow",
+    "uid time_ms provider thread turn parent role model effort tier project cwd origin input cached cache_write output"
+    " reasoning context_window duration_ms gap_ms compaction recovered rate cost credits",
+)
 
 
 class Quality(NamedTuple):
@@ -158,6 +114,14 @@ _RAW = """(SELECT thread_id, {day} AS day, project_id, coalesce(model_id, 0) AS 
   coalesce(effort_id, 0) AS effort_id, coalesce(tier_id, 0) AS tier_id, origin, 1 AS calls, turn_first AS turns, input,
   cached, cache_write, output, reasoning, coalesce(cost, 0) AS cost, coalesce(credits, 0) AS credits, rate_id,
   long_cost, tier_cost, compaction AS compactions, time_ms AS first_ms, time_ms AS last_ms FROM calls)"""
+#: Filters by names, which are looked up first, so that no row has to: what of a row must be among which ids.
+_NAMED = {
+    "model": ("coalesce(d.model_id, 0)", "names WHERE text = ? COLLATE NOCASE"),
+    "effort": ("coalesce(d.effort_id, 0)", "names WHERE text = ? COLLATE NOCASE"),
+    "project": ("d.project_id", "projects WHERE label = ? COLLATE NOCASE"),
+    "thread": ("d.thread_id", "threads WHERE uuid = ?"),
+    "confidence": ("d.rate_id", "rates WHERE confidence = ?"),
+}
 
 
 class _Source:
@@ -191,21 +155,15 @@ class _Source:
 
 
 def conditions_of(index: Index, filters: Filters, days: bool = False) -> tuple[list[str], list[Any]]:
-    """Filters as conditions on rows named d; names are looked up first, so that no row has to."""
+    """Filters as conditions on rows named d, with their parameters."""
     conditions: list[str] = []
     parameters: list[Any] = []
-    for word, value in (("model", filters.model), ("effort", filters.effort)):
+    for word, (column, rows) in _NAMED.items():
+        value = getattr(filters, word)
         if value is not None:
-            ids = _ids(index, "SELECT id FROM names WHERE text = ? COLLATE NOCASE", value)
-            ids += [0] if value.lower() == _NAMELESS[word] else []
-            conditions.append(f"coalesce(d.{word}_id, 0) IN ({_list(ids)})")
-    if filters.project is not None:
-        ids = _ids(index, "SELECT id FROM projects WHERE label = ? COLLATE NOCASE", filters.project)
-        conditions.append(f"d.project_id IN ({_list(ids)})")
-    if filters.thread is not None:
-        conditions.append(
-            f"d.thread_id IN ({_list(_ids(index, 'SELECT id FROM threads WHERE uuid = ?', filters.thread))})"
-        )
+            ids = [row[0] for row in index.sql.execute(f"SELECT id FROM {rows}", (value,))]
+            ids += [0] if value.lower() == _NAMELESS.get(word) else []
+            conditions.append(f"{column} IN ({_list(ids)})")
     if filters.provider is not None:
         # the plus keeps SQLite from looking calls up thread by thread instead of by time
         conditions.append("d.provider = ?" if days else "+d.thread_id IN (SELECT id FROM threads WHERE provider = ?)")
@@ -213,15 +171,7 @@ def conditions_of(index: Index, filters: Filters, days: bool = False) -> tuple[l
     if filters.origin is not None:
         codes = [code for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
         conditions.append(f"d.origin IN ({_list(codes)})")
-    if filters.confidence is not None:
-        conditions.append(
-            f"d.rate_id IN ({_list(_ids(index, 'SELECT id FROM rates WHERE confidence = ?', filters.confidence))})"
-        )
     return conditions, parameters
-
-
-def _ids(index: Index, query: str, value: str) -> list[int]:
-    return [row[0] for row in index.sql.execute(query, (value,))]
 
 
 def _list(numbers: Iterable[int]) -> str:
@@ -265,49 +215,26 @@ def _sum_of(column: str, rates: Sequence[int] | None) -> str:
 
 def totals(index: Index, scope: Scope, filters: Filters = Filters()) -> GroupRow:
     """Sums over everything in the scope."""
-    return _group_rows(index, (), scope, filters, None, ())[0]
+    return groups(index, (), scope, filters)[0]
 
 
 def groups(
-    index: Index, by: Sequence[str], scope: Scope, filters: Filters = Filters(), zone: str | None = None
-) -> list[GroupRow]:
-    """Sums by one or more of GROUPS, in no particular order; `key` and `labels` have one part for each."""
-    return _group_rows(index, by, scope, filters, zone, ())
+    index: Index, by: Sequence[str], scope: Scope, filters: Filters = Filters(), zone: str | None = None,
+    but: Sequence[GroupRow] = (),
+) -> list[GroupRow]:  # fmt: skip
+    """Sums by one or more of GROUPS, in no particular order; `key` and `labels` have one part for each. With `but`, one
+    row of sums over all other groups. Sums by rate do not count threads.
 
-
-def by_rate(index: Index, scope: Scope, filters: Filters = Filters()) -> list[GroupRow]:
-    """Sums by rate, without the number of threads."""
-    rows = _grouped(index, _Source(index, scope, filters), ("rate",), _sums(index, "0"), ())
-    return [GroupRow._make((row[:1], row[1:2], *row[2:])) for row in rows]
-
-
-def rest(
-    index: Index,
-    by: Sequence[str],
-    listed: Sequence[GroupRow],
-    scope: Scope,
-    filters: Filters = Filters(),
-    zone: str | None = None,
-) -> GroupRow:
-    """Sums over everything but some groups of `by`."""
-    return _group_rows(index, by if listed else (), scope, filters, zone, listed)[0]
-
-
-def _group_rows(
-    index: Index, by: Sequence[str], scope: Scope, filters: Filters, zone: str | None, but: Sequence[GroupRow]
-) -> list[GroupRow]:
-    """Daily sums cannot tell distinct threads, which are counted apart, in the sums by thread and day."""
+    Daily sums cannot tell distinct threads, which are counted apart, in the sums by thread and day."""
     source = _Source(index, scope, filters, by, zone)
-    distinct = "1" if "thread" in by and not but else _DISTINCT
-    sums = _sums(index, distinct if source.by_thread else "0")
+    known = source.by_thread and "rate" not in by
+    threads = "0" if not known else "1" if "thread" in by and not but else _DISTINCT
     width = 0 if but else len(by)
-    result = [
-        GroupRow._make((row[:width], row[width : 2 * width], *row[2 * width :]))
-        for row in _grouped(index, source, by, sums, but)
-    ]
-    if not width and not result[0].calls:
+    rows = _grouped(index, source, by, _sums(index, threads), but)
+    if not width and not rows[0][0]:
         return [GroupRow._make(((), (), *[0] * 18, None, None))]
-    if source.by_thread:
+    result = [GroupRow._make((row[:width], row[width : 2 * width], *row[2 * width :])) for row in rows]
+    if known or "rate" in by:
         return result
     finer = _Source(index, scope, filters, by, zone, threads=True)
     counts = {row[:width]: row[-1] for row in _grouped(index, finer, by, [_DISTINCT], but)}
@@ -317,7 +244,6 @@ def _group_rows(
 def _grouped(
     index: Index, source: _Source, by: Sequence[str], sums: Sequence[str], but: Sequence[GroupRow]
 ) -> list[tuple[Any, ...]]:
-    """Rows of keys, labels and sums by groups; or, with `but`, one row of sums over all other groups."""
     keys = source.keys(by)
     if but:
         known = ", ".join(f"({', '.join('?' * len(by))})" for _ in but)
@@ -343,10 +269,10 @@ _ORDERS = {
     "recent": "max(last_ms)",
     "output": "sum(output)",
 }
-_THREAD = """SELECT uuid, name, provider, role, source, originator,
-  (SELECT label FROM projects WHERE id = coalesce(project_id, ?)),
-  iif(project_id IN (SELECT id FROM projects WHERE key = 'ignored'), NULL, cwd),
-  branch, parent, forked_from, agent, created_ms
+_THREAD = """SELECT uuid AS thread_id, name, provider, role, source, originator,
+  (SELECT label FROM projects WHERE id = coalesce(project_id, ?)) AS project,
+  iif(project_id IN (SELECT id FROM projects WHERE key = 'ignored'), NULL, cwd) AS cwd, branch,
+  parent AS parent_thread_id, forked_from, (SELECT count(*) FROM files WHERE thread = uuid) AS segments
   FROM threads WHERE id = ?"""
 
 
@@ -356,37 +282,16 @@ def threads(
     """The top threads of a scope; `order` is one of cost, tokens, calls, recent, output."""
     source = _Source(index, scope, filters, threads=True)
     text = source.select(
-        ["d.thread_id", "d.project_id", *_sums(index, "1")],
+        ["d.project_id", "d.thread_id", "group_concat(DISTINCT d.model_id)", *_sums(index, "1")],
         f" GROUP BY d.thread_id ORDER BY {_ORDERS[order]} DESC, max(last_ms) DESC, d.thread_id LIMIT ? OFFSET ?",
     )
-    rows = index.sql.execute(text, [*source.parameters, limit, offset]).fetchall()
-    heads = [index.sql.execute(_THREAD, (project, thread)).fetchone() for thread, project, *_ in rows]
-    segments = _segments(index, [head[0] for head in heads])
-    models = _models(index, source, [row[0] for row in rows])
-    return [
-        ThreadRow._make(
-            (*head, segments.get(head[0], 0), tuple(sorted(models.get(row[0], ()))), GroupRow._make(((), (), *row[2:])))
-        )
-        for head, row in zip(heads, rows, strict=True)
-    ]
-
-
-def _segments(index: Index, uuids: Sequence[str]) -> dict[str, int]:
-    """The number of logs of each thread."""
-    marks = ", ".join("?" * len(uuids))
-    query = f"SELECT thread, count(*) FROM files WHERE thread IN ({marks}) GROUP BY thread"
-    return dict(index.sql.execute(query, uuids).fetchall())
-
-
-def _models(index: Index, source: _Source, ids: Sequence[int]) -> dict[int, list[str]]:
-    """The models that some threads used in a scope; what no log names is left out."""
-    join = " AND" if source.where else " WHERE"
-    text = source.select(["DISTINCT d.thread_id", "d.model_id"], f"{join} d.thread_id IN ({_list(ids)})")
-    found: dict[int, list[str]] = {}
-    for thread, name in index.sql.execute(
-        f"SELECT thread_id, text FROM ({text}) JOIN names ON id = model_id", source.parameters
-    ):
-        found.setdefault(thread, []).append(name)
+    models = dict(index.sql.execute("SELECT id, text FROM names WHERE id IN (SELECT model_id FROM days)").fetchall())
+    found = []
+    for project, thread, used, *sums in index.sql.execute(text, [*source.parameters, limit, offset]).fetchall():
+        cursor = index.sql.execute(_THREAD, (project, thread))
+        head = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+        head["models"] = sorted(models[int(key)] for key in used.split(",") if int(key) in models)
+        found.append(ThreadRow(head, GroupRow._make(((), (), *sums))))
     return found
 
 
@@ -418,7 +323,7 @@ def calls(
     great), so the rollup tells which few days to look at."""
     key, most = _CALL_ORDERS[order]
     conditions, parameters = conditions_of(index, filters)
-    outer, inner = _touched_days(index, scope)
+    outer, inner = (scope.days,) * 2 if scope.days else _touched_days(index, scope.start_ms, scope.end_ms)
     where = where_of([*between("d.day", *inner), *conditions])
     least = index.sql.execute(
         f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?", [*parameters, limit + offset - 1]
@@ -460,38 +365,28 @@ def each_call(index: Index, scope: Scope, filters: Filters = Filters()) -> Itera
         yield CallRow(*row)
 
 
-def _touched_days(index: Index, scope: Scope) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
-    """The days [first, end) of the index's zone that a scope touches, and those that it covers whole."""
-    if scope.days is not None:
-        return scope.days, scope.days
-    days = Days(zone_of(index.get("zone"))[1])
-    first = whole_first = end = whole_end = None
-    if scope.start_ms is not None:
-        first, whole_first = days.of(scope.start_ms), days.of(scope.start_ms - 1) + 1
-    if scope.end_ms is not None:
-        end, whole_end = days.of(scope.end_ms - 1) + 1, days.of(scope.end_ms)
+_Days = tuple[int | None, int | None]
+
+
+def _touched_days(index: Index, start_ms: int | None, end_ms: int | None) -> tuple[_Days, _Days]:
+    """The days [first, end) of the index's zone that a span touches, and those that it covers whole."""
+    of = Days(zone_of(index.get("zone"))[1]).of
+    first, whole_first = (None, None) if start_ms is None else (of(start_ms), of(start_ms - 1) + 1)
+    end, whole_end = (None, None) if end_ms is None else (of(end_ms - 1) + 1, of(end_ms))
     return (first, end), (whole_first, whole_end)
 
 
-class CellRow(NamedTuple):
-    """Sums of a thread's calls of one project, model, effort and rate, as an explanation takes them apart."""
+def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None) -> Scope:
+    """A scope in milliseconds, with day numbers when its ends are midnights of the index's zone."""
+    outer, inner = _touched_days(index, start_ms, end_ms)
+    return Scope(start_ms, end_ms, outer if outer == inner else None)
 
-    thread: int
-    role: str
-    project: int
-    model: int
-    effort: int
-    rate: int
-    calls: int
-    turns: int
-    input: int
-    cached: int
-    written: int
-    output: int
-    cost: int
-    credits: int
-    long_cost: int
-    tier_cost: int
+
+#: Sums of a thread's calls of one project, model, effort and rate, as an explanation takes them apart.
+CellRow = namedtuple(
+    "CellRow",
+    "thread role project model effort rate calls turns input cached written output cost credits long_cost tier_cost",
+)
 
 
 def cells(index: Index, scope: Scope, filters: Filters = Filters()) -> list[CellRow]:
@@ -541,20 +436,15 @@ def rates(index: Index) -> dict[int, StoredRate]:
     return {row[0]: StoredRate._make((*row[:4], RATE.decode(row[4]))) for row in rows}
 
 
-def turn_stats(index: Index, thread: str | None = None) -> TurnStats:
-    """Outcomes and durations of turns, of one thread or of all."""
-    where = " WHERE thread_id = (SELECT id FROM threads WHERE uuid = ?)" if thread else ""
+def turn_stats(index: Index, thread: str) -> tuple[dict[str, int], list[int], list[int]]:
+    """A thread's turns by outcome, their durations and the times to their first token (milliseconds, sorted)."""
     rows = index.sql.execute(
-        f"SELECT coalesce(outcome, 'open'), duration_ms, first_token_ms FROM turns{where}", [thread] if thread else []
+        "SELECT coalesce(outcome, 'open'), duration_ms, first_token_ms FROM turns"
+        " WHERE thread_id = (SELECT id FROM threads WHERE uuid = ?)",
+        (thread,),
     ).fetchall()
-    outcomes: dict[str, int] = {}
-    for outcome, _, _ in rows:
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    return TurnStats(
-        outcomes,
-        sorted(row[1] for row in rows if row[1] is not None),
-        sorted(row[2] for row in rows if row[2] is not None),
-    )
+    durations, first_tokens = (sorted(row[at] for row in rows if row[at] is not None) for at in (1, 2))
+    return dict(Counter(row[0] for row in rows)), durations, first_tokens
 
 
 #: Part of a thread's id: long enough to mean one, and nothing that LIKE takes for a wildcard.
@@ -562,19 +452,12 @@ _ID_PART = re.compile(r"[0-9a-zA-Z-]{4,}")
 
 
 def find_threads(index: Index, text: str) -> list[tuple[str, str | None]]:
-    """(id, name) of threads whose id starts with the text, or whose name is it."""
-    rows = index.sql.execute(
-        "SELECT uuid, name FROM threads WHERE uuid = ?1 OR uuid LIKE ?2 OR name = ?1 COLLATE NOCASE LIMIT 10",
-        (text, f"{text}%" if _ID_PART.fullmatch(text) else None),
-    )
-    return list(rows)
-
-
-def short_threads(index: Index, suffix: str) -> list[tuple[str, str | None]]:
-    """(id, name) of threads whose id ends with the text: the part in which ids of one day differ."""
-    if not _ID_PART.fullmatch(suffix):
-        return []
-    return list(index.sql.execute("SELECT uuid, name FROM threads WHERE uuid LIKE ? LIMIT 10", (f"%{suffix}",)))
+    """(id, name) of threads whose id starts with the text or whose name is it; without one those whose id ends with
+    it: the part in which ids of one day differ."""
+    query = "SELECT uuid, name FROM threads WHERE uuid = ?1 OR uuid LIKE ?2 OR name = ?1 COLLATE NOCASE LIMIT 10"
+    part = text if _ID_PART.fullmatch(text) else ""
+    found = index.sql.execute(query, (text, part and f"{part}%")).fetchall()
+    return found or index.sql.execute(query, (text, part and f"%{part}")).fetchall()
 
 
 def allowance(index: Index) -> list[tuple[str, int, float, int | None, int, str | None, str | None]]:
@@ -650,19 +533,12 @@ def limits_at(index: Index, uid: int) -> list[tuple[str | None, int, float, int 
 
 def quality(index: Index) -> Quality:
     """What was read and what had to be skipped."""
-    from codex_usage.index.writer import _SKIPS
-
     one = index.sql.execute
-    problems: list[str] = []
-    counts: dict[str, int] = {}
-    for blob, problem in one("SELECT skipped, problem FROM files WHERE skipped IS NOT NULL OR problem IS NOT NULL"):
-        if problem is not None:
-            problems.append(problem)
-        for kind, count in _SKIPS.decode(blob).items() if blob else ():
-            counts[kind] = counts.get(kind, 0) + count
+    skipped = dict(one("SELECT key, sum(value) FROM files, json_each(skipped) GROUP BY 1").fetchall())
+    problems = [row[0] for row in one("SELECT problem FROM files WHERE problem IS NOT NULL")]
     calls = one("SELECT coalesce(sum(calls), 0) FROM days").fetchone()[0]
     files = one("SELECT count(*) FROM files WHERE read = 1").fetchone()[0]
-    return Quality(files, calls, counts, problems)
+    return Quality(files, calls, skipped, problems)
 
 
 def newest_logs(index: Index, count: int) -> dict[str, list[int]]:
@@ -677,29 +553,9 @@ def newest_call(index: Index) -> int | None:
     return newest
 
 
-def midnight_scope(index: Index, start_ms: int | None, end_ms: int | None) -> Scope:
-    """A scope in milliseconds, with day numbers when its ends are midnights of the index's zone."""
-    days = Days(zone_of(index.get("zone"))[1])
-    bounds: list[int | None] = []
-    for bound in (start_ms, end_ms):
-        if bound is None:
-            bounds.append(None)
-        elif days.of(bound) != days.of(bound - 1):
-            bounds.append(days.of(bound))
-        else:
-            return Scope(start_ms, end_ms, None)
-    return Scope(start_ms, end_ms, (bounds[0], bounds[1]))
-
-
-class Relation(NamedTuple):
-    """A thread among those that another one led to; `relation` is self, subagent, guardian, review or fork, `link` is
-    exact or inferred, `depth` 1 is directly. `key` is its row's id."""
-
-    key: int
-    uuid: str
-    relation: str
-    link: str
-    depth: int
+#: A thread among those that another one led to; `relation` is self, subagent, guardian, review or fork, `link` is exact
+#: or inferred, `depth` 1 is directly. `key` is its row's id.
+Relation = namedtuple("Relation", "key uuid relation link depth")
 
 
 def relations(index: Index, thread: str) -> list[Relation]:
@@ -707,7 +563,7 @@ def relations(index: Index, thread: str) -> list[Relation]:
     they caused is their own work.
 
     Reviews of versions that log no parent are linked by folder and the nearest time of a review mode."""
-    edges: dict[str, list[tuple[int, str, str, str]]] = {}
+    edges: defaultdict[str, list[tuple[int, str, str, str]]] = defaultdict(list)
     for key, uuid, role, parent, forked_from in index.sql.execute(
         "SELECT id, uuid, role, parent, forked_from FROM threads WHERE parent IS NOT NULL OR forked_from IS NOT NULL"
         " ORDER BY created_ms, uuid"
@@ -715,18 +571,19 @@ def relations(index: Index, thread: str) -> list[Relation]:
         fork = role == "user" and forked_from is not None
         relation = "fork" if fork else "subagent" if role == "user" else role
         link = "exact" if fork or parent else "inferred"
-        edges.setdefault(forked_from if fork else parent or forked_from, []).append((key, uuid, relation, link))
+        edges[forked_from if fork else parent or forked_from].append((key, uuid, relation, link))
     for parent, key, uuid, _ in index.sql.execute(
         "SELECT p.uuid, c.id, c.uuid, min(abs(c.created_ms - r.started_ms)) FROM reviews r JOIN files f"
         " ON f.id = r.file_id JOIN threads p ON p.uuid = f.thread JOIN threads c ON c.role = 'review'"
         " AND c.parent IS NULL AND c.cwd = p.cwd AND c.id <> p.id AND c.created_ms BETWEEN r.started_ms - 1000"
         " AND coalesce(r.ended_ms, r.started_ms + 3600000) GROUP BY c.id ORDER BY c.created_ms, c.uuid"
     ):
-        edges.setdefault(parent, []).append((key, uuid, "review", "inferred"))
-    found = [Relation(_ids(index, "SELECT id FROM threads WHERE uuid = ?", thread)[0], thread, "self", "exact", 0)]
+        edges[parent].append((key, uuid, "review", "inferred"))
+    own = index.sql.execute("SELECT id FROM threads WHERE uuid = ?", (thread,)).fetchone()[0]
+    found = [Relation(own, thread, "self", "exact", 0)]
     seen = {thread}
     for one in found:  # grows as it goes
-        for key, uuid, relation, link in edges.get(one.uuid, ()):
+        for key, uuid, relation, link in edges[one.uuid]:
             if uuid not in seen and (one.relation != "fork" or relation == "fork"):
                 seen.add(uuid)
                 found.append(Relation(key, uuid, relation, link, one.depth + 1))
@@ -740,18 +597,9 @@ def thread_sums(index: Index, keys: Iterable[int]) -> dict[int, GroupRow]:
     return {row[0]: GroupRow._make((row[:1], (), *row[1:])) for row in index.sql.execute(text)}
 
 
-class TurnRow(NamedTuple):
-    """A turn with the sums of its calls; `cost` in nano-dollars, None where no call has a price. `parent` and `root`
-    are the turns that caused it, where its log names them."""
-
-    thread: int
-    key: str
-    started_ms: int | None
-    outcome: str
-    parent: str | None
-    root: str | None
-    calls: int
-    cost: int | None
+#: A turn with the sums of its calls; `cost` in nano-dollars, None where no call has a price. `parent` and `root` are
+#: the turns that caused it, where its log names them.
+TurnRow = namedtuple("TurnRow", "thread key started_ms outcome parent root calls cost")
 
 
 def turn_rows(index: Index, keys: Iterable[int]) -> list[TurnRow]:
@@ -770,15 +618,8 @@ def turn_rows(index: Index, keys: Iterable[int]) -> list[TurnRow]:
     return [TurnRow(*row) for row in rows]
 
 
-class Step(NamedTuple):
-    """A call of a thread, as its story is told by."""
-
-    uid: int
-    time_ms: int
-    turn: str | None
-    input: int
-    cached: int
-    compaction: int
+#: A call of a thread, as its story is told by.
+Step = namedtuple("Step", "uid time_ms turn input cached compaction")
 
 
 def steps(index: Index, key: int) -> list[Step]:

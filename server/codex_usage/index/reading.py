@@ -14,7 +14,7 @@ import msgspec
 from codex_usage.ledger import Family, count_rollout, count_transcript
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.model import Counted, LogFile
-from codex_usage.money import load_prices
+from codex_usage.money.catalog import catalog
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -45,11 +45,9 @@ class Done(msgspec.Struct, array_like=True):
 def read_logs(jobs: list[Job], family: Family, pool: ProcessPoolExecutor | None) -> Iterator[tuple[Job, Done]]:
     """Read logs here, in their order, or in a pool's processes (begun with `start_worker`), in any order."""
     if pool is None:
-        ahead = 0
         for at, job in enumerate(jobs):
-            while ahead < len(jobs) and ahead < at + 24:
-                _announce(jobs[ahead])
-                ahead += 1
+            for other in jobs[at + 23 : at + 24] if at else jobs[:24]:
+                _announce(other)
             yield job, _count(job, family)
         return
     from concurrent.futures import FIRST_COMPLETED, wait
@@ -62,20 +60,15 @@ def read_logs(jobs: list[Job], family: Family, pool: ProcessPoolExecutor | None)
             waiting[pool.submit(_count_packed, msgspec.msgpack.encode(job))] = job
         if not waiting:
             return
-        load_prices()  # while the workers read their first logs
+        catalog()  # a slow import, while the workers read their first logs
         for answer in wait(waiting, return_when=FIRST_COMPLETED).done:
             yield waiting.pop(answer), msgspec.msgpack.decode(answer.result(), type=Done)
 
 
 def _announce(job: Job) -> None:
     """Tell the system that a log will be read soon (0.71 -> 0.49 s a gigabyte with a cold cache)."""
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):
-            fd = os.open(job.file.path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(fd, job.offset, 0, os.POSIX_FADV_WILLNEED)
-            finally:
-                os.close(fd)
+    with suppress(OSError, AttributeError), open(job.file.path, "rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), job.offset, 0, os.POSIX_FADV_WILLNEED)
 
 
 def _count(job: Job, family: Family) -> Done:

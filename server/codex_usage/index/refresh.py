@@ -7,13 +7,18 @@ together, so a refresh killed at any moment leaves a state that the next one con
 from __future__ import annotations
 
 import gc
+import json
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import namedtuple
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import astuple
 
 from codex_usage.homes import Listing, Places, list_logs, thread_names
 from codex_usage.homes.config import config_mark
@@ -21,11 +26,12 @@ from codex_usage.homes.discovery import names_mark, unchanged
 from codex_usage.index import rollup, schema
 from codex_usage.index.database import BUSY_SECONDS, Index, explained
 from codex_usage.index.reading import Done, Job, read_logs, start_worker
-from codex_usage.index.writer import Writer, priced_by
+from codex_usage.index.retention import horizon, since
+from codex_usage.index.writer import Writer
 from codex_usage.index.zones import Days, zone_of
 from codex_usage.ledger import Family, growth_of
 from codex_usage.logs import head_hash, tail_hash
-from codex_usage.model import LogFile, Tokens
+from codex_usage.model import LogFile
 from codex_usage.money import price_source
 
 if TYPE_CHECKING:
@@ -67,19 +73,9 @@ class Refreshed:
     busy: bool = False
 
 
-class _Stored(NamedTuple):
-    id: int
-    name: str
-    path: str
-    home: str
-    size: int
-    mtime_ns: int
-    inode: int
-    offset: int
-    head: bytes | None
-    tail: bytes | None
-    thread: str | None
-    read: int
+#: A log as the index knows it.
+_Stored = namedtuple("_Stored", "id name path home size mtime_ns inode offset head tail thread read")
+_Todo = list[tuple[LogFile, _Stored]]
 
 
 def refresh(
@@ -103,12 +99,13 @@ def refresh(
     if (known := _nothing_new(index, places, marks)) is not None:
         return coverage(index, Refreshed(files=known, seconds=time.monotonic() - began))
     run = _Run(index, places, marks, progress)
+    until = math.inf if seconds is None else began + seconds
     pool: ProcessPoolExecutor | None = None
     collecting = gc.isenabled()
     gc.disable()  # rows are many and hold no cycles: looking for some took a tenth of the time
     try:
         while run.pending():
-            if seconds is not None and time.monotonic() - began > seconds and run.has_since(since_ms):
+            if time.monotonic() > until and not run.written_since(since_ms):
                 break
             if pool is None and workers > 1 and run.pending_bytes > PARALLEL_BYTES:
                 from concurrent.futures import ProcessPoolExecutor  # 7 ms that few refreshes need
@@ -124,7 +121,8 @@ def refresh(
             gc.enable()
         if pool is not None:
             pool.shutdown(cancel_futures=True)
-    return run.result(time.monotonic() - began)
+    run.done.seconds = time.monotonic() - began
+    return coverage(index, run.done)
 
 
 def _marks(places: Places) -> dict[str, str]:
@@ -140,13 +138,16 @@ def _marks(places: Places) -> dict[str, str]:
 
 def _nothing_new(index: Index, places: Places, marks: dict[str, str]) -> int | None:
     """The number of logs when the index holds all of them as they are now, else None."""
-    if any(index.get(key) != value for key, value in marks.items()) or index.get("rollups") == "stale":
-        return None
     rows = index.sql.execute("SELECT path, size, mtime_ns, inode, read = 1 AND problem IS NULL FROM files").fetchall()
-    if not all(row[4] for row in rows):
+    if _stale(index, marks) or not all(row[4] for row in rows):
         return None
     known = {row[0]: row[1:4] for row in rows}
     return len(known) if unchanged(places.codex, places.claude, known) else None
+
+
+def _stale(index: Index, marks: dict[str, str]) -> bool:
+    """Must something be worked out anew, although no log has changed?"""
+    return any(index.get(key) != value for key, value in marks.items()) or index.get("rollups") == "stale"
 
 
 class _Run:
@@ -163,10 +164,8 @@ class _Run:
         self.marks = marks
         self.days = Days(zone_of(marks["zone"])[1])
         self.bulk = self._alone = False
-        self.pending_bytes = 0
         self._total: tuple[int, int] | None = None
         self._skip: set[str] = set()
-        self._todo: list[tuple[LogFile, _Stored | None]] = []
 
     def _list(self) -> None:
         """See what is on disk. A listing older than another writer's commit would undo what that one saw."""
@@ -183,25 +182,19 @@ class _Run:
         stored = self._stored()
         self._todo = self._changed(stored)
         self.pending_bytes = sum(file.size - (row.offset if row else 0) for file, row in self._todo)
-        return bool(
-            self._todo
-            or self._gone(stored)
-            or any(self.index.get(key) != value for key, value in self.marks.items())
-            or self.index.get("rollups") == "stale"
-        )
+        return bool(self._todo or self._gone(stored)) or _stale(self.index, self.marks)
 
     def _stored(self) -> dict[str, _Stored]:
-        rows = self.index.sql.execute(
-            "SELECT id, name, path, home, size, mtime_ns, inode, offset, head, tail, thread, read FROM files"
-        )
-        return {row[1]: _Stored(*row) for row in rows}
+        rows = self.index.sql.execute(f"SELECT {', '.join(_Stored._fields)} FROM files")
+        return {row[1]: _Stored._make(row) for row in rows}
 
     def _changed(self, stored: dict[str, _Stored]) -> list[tuple[LogFile, _Stored | None]]:
-        found = []
+        found, horizon_ns = [], horizon(self.index) * 1_000_000
         for file in self.listing.newest_first():
             row = stored.get(file.name)
             same = row and row.read and row[2] == file.path and row[4:7] == (file.size, file.mtime_ns, file.inode)
-            if not same and file.name not in self._skip:
+            forgotten = row is None and file.mtime_ns < horizon_ns
+            if not same and not forgotten and file.name not in self._skip:
                 found.append((file, row))
         return found
 
@@ -226,38 +219,32 @@ class _Run:
             self._alone = True
         if self._alone:
             pool = None  # its workers know the threads of the old listing
-        sql = self.index.sql
         for key in ("zone", "prices", "projects"):
             if self.index.get(key) is None:
                 self.index.put(key, self.marks[key])
-        stored = self._stored()
-        writer = Writer(sql, self.days)
-        gone = self._gone(stored)
-        todo = self._settle(writer, stored, gone)
+        writer = Writer(self.index.sql, self.days)
+        todo = self._settle(writer)
         size = sum(file.size - row.offset for file, row in todo)
-        if self._total is None:
-            self._total = (len(todo), size)
+        self._total = self._total or (len(todo), size)
         self._begin_bulk(size)
         taken = 0
         limit = BATCH_BYTES if pool is None else 4 * BATCH_BYTES  # workers idle at a batch's end
         wanted = []
         if self.bulk and since_ms is not None:  # a small refresh stays one transaction
             wanted = [one for one in todo if one[0].mtime_ns >= since_ms * 1_000_000]
-        jobs = list(_until(self._jobs(wanted or todo), limit))
-        for job, done in read_logs(jobs, self.family, pool):
+        for job, done in read_logs(list(self._jobs(wanted or todo, limit)), self.family, pool):
             self._take(writer, job, done)
             taken += 1
         more = taken < len(todo)
         if not more:
             self._apply_marks(writer)
-        if self.bulk:
-            if not more:
-                self._finish_bulk()
-        else:
-            rollup.renew(sql, writer.touched)
+        if not self.bulk:
+            rollup.renew(writer.sql, writer.touched)
             self._indices()
+        elif not more:
+            self._finish_bulk()
         if writer.forgot:
-            _sweep(sql)
+            writer.sweep()
 
     def _begin_bulk(self, size: int) -> None:
         """Much to read: sums and indices are made once at the end, as they would slow down every row."""
@@ -269,14 +256,14 @@ class _Run:
                 for name in schema.INDICES:
                     self.index.sql.execute(f"DROP INDEX IF EXISTS {name}")
 
-    def _settle(self, writer: Writer, stored: dict[str, _Stored], gone: list[_Stored]) -> list[tuple[LogFile, _Stored]]:
+    def _settle(self, writer: Writer) -> _Todo:
         """Decide what is read from its cursor and what from its start; forget the rows of the latter.
 
         A log is read anew when it was rewritten, and when a log that it was counted against came, went or showed
         more.
         """
-        sql = writer.sql
-        todo = self._changed(stored)
+        sql, stored = writer.sql, self._stored()
+        gone, todo = self._gone(stored), self._changed(stored)
         known = {row.thread for row in stored.values()}
         anew = {row.name for file, row in todo if row and row.read and not _grown(file, row)}
         threads = {row.thread for row in gone} | {stored[name].thread for name in anew}
@@ -285,15 +272,14 @@ class _Run:
                 threads.add(growth_of(file.thread_id or ""))
             if row is None:
                 sql.execute(
-                    "INSERT INTO files (name, path, provider, home, size, mtime_ns, inode, offset, thread, archived,"
-                    " read) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0)",
-                    (file.name, file.path, file.provider, file.home, file.size, file.mtime_ns, file.inode,
-                     file.thread_id, file.archived),
-                )  # fmt: skip
+                    "INSERT INTO files (name, path, provider, home, size, mtime_ns, inode, thread, archived, offset,"
+                    " read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+                    astuple(file),
+                )
                 if file.thread_id not in known:
                     threads.add(file.thread_id)
         if stored:
-            anew |= self._dependants(threads, {row.name for row in gone}) & stored.keys()
+            anew |= (self._dependants(threads) & stored.keys()) - {row.name for row in gone}
         for row in gone:
             writer.forget(row.id)
             sql.execute("DELETE FROM files WHERE id = ?", (row.id,))
@@ -305,33 +291,28 @@ class _Run:
         again = self._stored()
         return [(file, again[file.name]) for file in files]
 
-    def _dependants(self, threads: set[str | None], gone: set[str]) -> set[str]:
-        """Names of logs counted under an assumption about these threads, and so on."""
-        found: set[str] = set()
-        waiting = [thread for thread in threads if thread]
-        seen = set(waiting)
-        while waiting:
-            rows = self.index.sql.execute(
-                "SELECT f.name, f.thread FROM depends d JOIN files f ON f.id = d.file_id WHERE d.thread = ?1"
-                " UNION SELECT name, thread FROM files WHERE thread = ?1",
-                (waiting.pop(),),
-            ).fetchall()
-            for name, thread in rows:
-                if name not in gone:
-                    found.add(name)
-                if thread and thread not in seen:
-                    seen.add(thread)
-                    waiting.append(thread)
-        return found
+    def _dependants(self, threads: set[str | None]) -> set[str]:
+        """Names of logs of these threads and of those counted under an assumption about them, and so on."""
+        rows = self.index.sql.execute(
+            "WITH RECURSIVE reached(thread) AS (SELECT value FROM json_each(?) UNION SELECT f.thread FROM reached r"
+            " JOIN depends d ON d.thread = r.thread JOIN files f ON f.id = d.file_id WHERE f.thread IS NOT NULL)"
+            " SELECT name FROM reached r JOIN files f ON f.thread = r.thread"
+            " UNION SELECT name FROM reached r JOIN depends d ON d.thread = r.thread JOIN files f ON f.id = d.file_id",
+            (json.dumps([thread for thread in threads if thread]),),
+        )
+        return {row[0] for row in rows}
 
-    def _jobs(self, todo: list[tuple[LogFile, _Stored]]) -> Iterator[tuple[Job, int]]:
+    def _jobs(self, todo: _Todo, limit: int) -> Iterator[Job]:
+        """What is to be read of some logs, until it is more than a number of bytes."""
         for file, row in todo:
-            fresh = file.compressed or not row.read
-            state = b""
-            if not fresh:
-                state = self.index.sql.execute("SELECT state FROM files WHERE id = ?", (row.id,)).fetchone()[0] or b""
-            offset = 0 if fresh else row.offset
-            yield Job(row.id, file, offset, state), file.size - offset
+            offset, state = 0, b""
+            if not file.compressed and row.read:
+                query = "SELECT offset, coalesce(state, '') FROM files WHERE id = ?"
+                offset, state = self.index.sql.execute(query, (row.id,)).fetchone()
+            yield Job(row.id, file, offset, state or b"")
+            limit -= file.size - offset
+            if limit <= 0:
+                return
 
     def _take(self, writer: Writer, job: Job, done: Done) -> None:
         if done.counted is None:
@@ -340,6 +321,8 @@ class _Run:
                 self.done.problems.append(done.problem)
                 writer.sql.execute("UPDATE files SET problem = ? WHERE id = ?", (done.problem, job.file_id))
         else:
+            if ms := horizon(self.index):
+                since(done.counted, ms)
             writer.put(job.file_id, done.file, done.counted, done.head, done.tail)
             self.done.read_files += 1
             self.done.read_bytes += max(0, job.file.size - job.offset)
@@ -352,24 +335,22 @@ class _Run:
         """Apply what changed outside the logs: the zone of days, the prices, the names of threads and
         projects."""
         sql = writer.sql
-        if self.index.get("zone") not in (None, self.marks["zone"]):
+        if self.index.get("zone") != self.marks["zone"]:
             rows = sql.execute("SELECT id, time_ms FROM calls").fetchall()
             sql.executemany("UPDATE calls SET day = ? WHERE id = ?", [(self.days.of(ms), key) for key, ms in rows])
-            self.index.put("rollups", "stale")
             self.bulk = True
-        if self.index.get("prices") not in (None, self.marks["prices"]):
-            reprice(sql)
-            self.index.put("rollups", "stale")
+        if self.index.get("prices") != self.marks["prices"]:
+            writer.reprice()
             self.bulk = True
+        if self.bulk:
+            self.index.put("rollups", "stale")
         if self.index.get("projects") != self.marks["projects"]:
             writer.touched |= writer.projects.again()
         if self.index.get("names") != self.marks["names"] or writer.new_threads:
             sql.execute("UPDATE threads SET name = NULL WHERE name IS NOT NULL")
             for home in self.places.codex:
-                sql.executemany(
-                    "UPDATE threads SET name = ? WHERE uuid = ?",
-                    [(name, key) for key, name in thread_names(home).items()],
-                )
+                names = [(name, key) for key, name in thread_names(home).items()]
+                sql.executemany("UPDATE threads SET name = ? WHERE uuid = ?", names)
         for key, value in self.marks.items():
             self.index.put(key, value)
 
@@ -382,9 +363,9 @@ class _Run:
         for name, columns in schema.INDICES.items():
             self.index.sql.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
 
-    def has_since(self, since_ms: int | None) -> bool:
-        """True when every log written since then has been read (any log, when `since_ms` is None)."""
-        return since_ms is None or all(file.mtime_ns < since_ms * 1_000_000 for file, _ in self._todo)
+    def written_since(self, since_ms: int | None) -> bool:
+        """Is a log left that was written since a time?"""
+        return since_ms is not None and any(file.mtime_ns >= since_ms * 1_000_000 for file, _ in self._todo)
 
     def close(self, wait: float) -> None:
         """Leave sums that fit the calls and a note of what is left, also when there is more to read later."""
@@ -396,12 +377,6 @@ class _Run:
                 self.index.put("left", left)
                 if stale:
                     self._finish_bulk()
-
-    def result(self, seconds: float) -> Refreshed:
-        """What was done, and what is known to be left."""
-        done = coverage(self.index, self.done)
-        done.seconds = seconds
-        return done
 
 
 def coverage(index: Index, done: Refreshed | None = None) -> Refreshed:
@@ -426,44 +401,6 @@ def _grown(file: LogFile, row: _Stored) -> bool:
     if file.size <= row.size and file.path == row.path:
         return False
     try:
-        return head_hash(file.path, row.offset) == row.head and tail_hash(file.path, row.offset) == row.tail
+        return bool(head_hash(file.path, row.offset) == row.head and tail_hash(file.path, row.offset) == row.tail)
     except OSError:
         return True  # unreadable now: keep what is known
-
-
-def _until(jobs: Iterable[tuple[Job, int]], limit: int) -> Iterator[Job]:
-    total = 0
-    for job, size in jobs:
-        yield job
-        total += size
-        if total >= limit:
-            return
-
-
-def _sweep(sql: sqlite3.Connection) -> None:
-    """Drop threads that no header, call or turn speaks of."""
-    sql.execute(
-        "DELETE FROM threads WHERE file IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM calls WHERE thread_id = threads.id)"
-        " AND NOT EXISTS (SELECT 1 FROM turns WHERE thread_id = threads.id)"
-    )
-
-
-def reprice(sql: sqlite3.Connection) -> None:
-    """Work out every cost again with the prices of now; tokens stay as they are."""
-    sql.execute("DELETE FROM rates")
-    writer = Writer(sql, Days(zone_of("UTC")[1]))
-    rows = sql.execute(
-        "SELECT c.id, t.provider, m.text, s.text, c.time_ms, c.cache_write_1h, c.input, c.cached, c.cache_write,"
-        " c.output, c.reasoning FROM calls c JOIN threads t ON t.id = c.thread_id"
-        " LEFT JOIN names m ON m.id = c.model_id LEFT JOIN names s ON s.id = c.tier_id"
-    )
-    updates = []
-    for key, provider, model, tier, time_ms, one_hour, *numbers in rows:
-        rate_id, rate = priced_by(writer.rates(provider, model, tier), time_ms)
-        tokens = Tokens(*numbers)
-        money = rate.cost(tokens, one_hour), rate.credited(tokens), *rate.added(tokens, one_hour)
-        updates.append((rate_id, *money, key))
-    sql.executemany(
-        "UPDATE calls SET rate_id = ?, cost = ?, credits = ?, long_cost = ?, tier_cost = ? WHERE id = ?", updates
-    )

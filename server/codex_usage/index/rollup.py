@@ -15,16 +15,17 @@ _KEYS = (
 _AGAIN = """sum(calls), sum(turns), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning),
   sum(cost), sum(credits), sum(long_cost), sum(tier_cost), sum(compactions), min(first_ms), max(last_ms)"""
 _DAY_KEYS = "day, provider, d.project_id, model_id, effort_id, tier_id, origin, rate_id"
+_EIGHT = "1, 2, 3, 4, 5, 6, 7, 8"
 
 
 def rebuild(sql: sqlite3.Connection) -> None:
     """Sum everything anew."""
     sql.execute("DELETE FROM thread_days")
     sql.execute("DELETE FROM days")
-    sql.execute(f"INSERT INTO thread_days SELECT {_KEYS}, {_SUMS} FROM calls GROUP BY {_groups(8)}")
+    sql.execute(f"INSERT INTO thread_days SELECT {_KEYS}, {_SUMS} FROM calls GROUP BY {_EIGHT}")
     sql.execute(
         f"INSERT INTO days SELECT {_DAY_KEYS}, {_AGAIN} FROM thread_days d JOIN threads t ON t.id = d.thread_id"
-        f" GROUP BY {_groups(8)}"
+        f" GROUP BY {_EIGHT}"
     )
 
 
@@ -41,16 +42,12 @@ def renew(sql: sqlite3.Connection, touched: set[tuple[int, int]]) -> None:
     keys = _KEYS.replace("thread_id, day", "c.thread_id, c.day")
     sql.execute(
         f"INSERT INTO thread_days SELECT {keys}, {_SUMS} FROM temp.touched x CROSS JOIN calls c"
-        f" ON c.thread_id = x.thread_id AND c.day = x.day GROUP BY {_groups(8)}"
+        f" ON c.thread_id = x.thread_id AND c.day = x.day GROUP BY {_EIGHT}"
     )
     days = [(day,) for day in {day for _, day in touched}]
     sql.executemany("DELETE FROM days WHERE day = ?", days)
     sql.executemany(
         f"INSERT INTO days SELECT {_DAY_KEYS}, {_AGAIN} FROM thread_days d CROSS JOIN threads t"
-        f" ON t.id = d.thread_id WHERE d.day = ? GROUP BY {_groups(8)}",
+        f" ON t.id = d.thread_id WHERE d.day = ? GROUP BY {_EIGHT}",
         days,
     )
-
-
-def _groups(count: int) -> str:
-    return ", ".join(map(str, range(1, count + 1)))

@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 6
+VERSION = 7
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;

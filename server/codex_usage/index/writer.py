@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from codex_usage.homes.projects import hashed_remote
 from codex_usage.index.attribution import Attribution
 from codex_usage.index.zones import Days
-from codex_usage.model import Call, Counted, LogFile, Thread, Turn
+from codex_usage.model import Call, Counted, LogFile, Thread, Tokens
 from codex_usage.money import Prices, Rate, key_of
 
 _COLUMNS = (
@@ -26,8 +28,17 @@ _COLUMNS = (
     " project_id, cwd_id, origin, input, cached, cache_write, output, reasoning, cache_write_1h, context_window,"
     " duration_ms, gap_ms, compaction, recovered, rate_id, cost, credits, long_cost, tier_cost"
 )
-_INSERT = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({', '.join('?' * 30)})"
-_REPLACE = f"UPDATE calls SET ({_COLUMNS}) = ({', '.join('?' * 30)}) WHERE uid = ?"
+_MARKS = ", ".join("?" * 30)
+_INSERT = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({_MARKS})"
+_REPLACE = f"UPDATE calls SET ({_COLUMNS}) = ({_MARKS}) WHERE uid = ?"
+#: What a header says, in the order of Thread; a turn's facts, in the order of Turn.
+_HEADER = "created_ms, role, source, originator, version, cwd, branch, remote, parent, forked_from, agent"
+_TURN = ("started_ms", "ended_ms", "duration_ms", "first_token_ms", "outcome")
+_PUT_TURN = (
+    f"INSERT INTO turns (file_id, key, thread_id, {', '.join(_TURN)}, trigger, parent_key, root_key)"
+    f" VALUES ({', '.join('?' * 11)}) ON CONFLICT (file_id, key) DO UPDATE SET"
+    f" {', '.join(f'{name} = coalesce(excluded.{name}, {name})' for name in _TURN)}"
+)
 _SKIPS = msgspec.json.Decoder(dict[str, int])
 RATE = msgspec.msgpack.Decoder(Rate)
 
@@ -60,80 +71,66 @@ class Writer:
         if counted.thread is not None:
             self._put_thread(file.name, counted.thread)
         self._put_calls(file_id, file, counted.calls)
-        self._put_turns(file_id, file.provider, counted.turns)
+        turns = [
+            (file_id, turn.key, self._thread(turn.thread_id, file.provider)[0], *astuple(turn)[2:])
+            for turn in counted.turns
+        ]
+        self.sql.executemany(_PUT_TURN, turns)
         self.sql.executemany(
-            "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    file_id, w.position, w.window_minutes or 0, w.time_ms, w.limit_id, w.used_percent,
-                    w.resets_at, w.plan_type, w.credits_balance,
-                )
-                for w in counted.windows
-            ],
-        )  # fmt: skip
+            "INSERT OR REPLACE INTO windows (file_id, position, time_ms, limit_id, minutes, used_percent, resets_at,"
+            " plan_type, credits_balance) VALUES (?, ?, ?, ?, coalesce(?, 0), ?, ?, ?, ?)",
+            [(file_id, *astuple(window)) for window in counted.windows],
+        )
         for started, ended in counted.reviews:
             if started >= 0:
                 self.sql.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, NULL)", (file_id, started))
             else:
-                self.sql.execute(
-                    "UPDATE reviews SET ended_ms = ? WHERE file_id = ? AND ended_ms IS NULL", (ended, file_id)
-                )
+                ending = "UPDATE reviews SET ended_ms = ? WHERE file_id = ? AND ended_ms IS NULL"
+                self.sql.execute(ending, (ended, file_id))
         self._depend(file_id, counted.depends_on)
         thread = counted.thread.id if counted.thread else None
-        row = self.sql.execute("SELECT skipped FROM files WHERE id = ?", (file_id,)).fetchone()
-        skipped = _SKIPS.decode(row[0]) if row and row[0] else {}
-        for kind, count in counted.skipped.items():
-            skipped[kind] = skipped.get(kind, 0) + count
+        before = self.sql.execute("SELECT skipped FROM files WHERE id = ?", (file_id,)).fetchone()[0]
+        skipped = Counter(_SKIPS.decode(before or "{}"))
+        skipped.update(counted.skipped)
         self.sql.execute(
-            "UPDATE files SET path = ?, home = ?, size = ?, mtime_ns = ?, inode = ?, archived = ?, offset = ?,"
-            " head = ?, tail = ?, state = ?, thread = coalesce(?, thread), read = 1, skipped = ?, problem = NULL"
-            " WHERE id = ?",
-            (
-                file.path, file.home, file.size, file.mtime_ns, file.inode, file.archived, counted.offset, head,
-                tail, counted.state, thread, json.dumps(skipped) if skipped else None, file_id,
-            ),
+            "UPDATE files SET (path, home, size, mtime_ns, inode, archived, offset, head, tail, state, thread, skipped,"
+            " read, problem) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, thread), ?, 1, NULL) WHERE id = ?",
+            (file.path, file.home, file.size, file.mtime_ns, file.inode, file.archived, counted.offset, head, tail,
+             counted.state, thread, json.dumps(skipped) if skipped else None, file_id),
         )  # fmt: skip
 
     def forget(self, file_id: int) -> None:
         """Drop every row a log gave, as before its first reading."""
         self.forgot = True
+        unknown = ", ".join(f"{name} = {'NULL' if name != 'role' else repr('user')}" for name in _HEADER.split(", "))
         self.sql.execute(
-            "UPDATE threads SET file = NULL, created_ms = NULL, role = 'user', source = NULL, originator = NULL,"
-            " version = NULL, cwd = NULL, branch = NULL, remote = NULL, project_id = NULL, parent = NULL,"
-            " forked_from = NULL, agent = NULL WHERE file = (SELECT name FROM files WHERE id = ?)",
+            f"UPDATE threads SET file = NULL, project_id = NULL, {unknown}"
+            " WHERE file = (SELECT name FROM files WHERE id = ?)",
             (file_id,),
         )
         self._threads.clear()
         self.touched.update(self.sql.execute("SELECT DISTINCT thread_id, day FROM calls WHERE file_id = ?", (file_id,)))
         for table in ("calls", "turns", "windows", "reviews", "depends"):
             self.sql.execute(f"DELETE FROM {table} WHERE file_id = ?", (file_id,))
-        self.sql.execute(
-            "UPDATE files SET offset = 0, head = NULL, tail = NULL, state = NULL, read = 0, skipped = NULL"
-            " WHERE id = ?",
-            (file_id,),
-        )
+        afresh = "offset = 0, head = NULL, tail = NULL, state = NULL, read = 0, skipped = NULL"
+        self.sql.execute(f"UPDATE files SET {afresh} WHERE id = ?", (file_id,))
 
     def _depend(self, file_id: int, threads: Iterable[str]) -> None:
-        self.sql.executemany(
-            "INSERT OR IGNORE INTO depends VALUES (?, ?)", [(thread, file_id) for thread in threads if thread]
-        )
+        rows = [(thread, file_id) for thread in threads if thread]
+        self.sql.executemany("INSERT OR IGNORE INTO depends VALUES (?, ?)", rows)
 
-    # -- threads, turns, names --------------------------------------------------------------------------
+    # -- threads, names --------------------------------------------------------------------------
 
     def _put_thread(self, name: str, thread: Thread) -> None:
         """The header of a thread's first segment (by name) describes the thread."""
         before = self._thread(thread.id, thread.provider)
-        remote = hashed_remote(thread.remote)
-        project = self.projects.of(thread.cwd, thread.cwd, remote)
+        thread = msgspec.structs.replace(thread, remote=hashed_remote(thread.remote))
+        project = self.projects.of(thread.cwd, thread.cwd, thread.remote)
         self.sql.execute(
-            "UPDATE threads SET file = ?, created_ms = ?, role = ?, source = ?, originator = ?, version = ?, cwd = ?,"
-            " branch = ?, remote = ?, project_id = ?, parent = ?, forked_from = ?, agent = ?"
+            f"UPDATE threads SET (file, project_id, {_HEADER}) = ({', '.join('?' * 13)})"
             " WHERE uuid = ? AND (file IS NULL OR file >= ? OR file NOT IN (SELECT name FROM files))",
-            (
-                name, thread.created_ms, thread.role, thread.source, thread.originator, thread.version, thread.cwd,
-                thread.branch, remote, project, thread.parent_id, thread.forked_from, thread.agent, thread.id, name,
-            ),
-        )  # fmt: skip
+            (name, project, *astuple(thread)[2:], thread.id, name),
+        )
         self._threads.pop(thread.id, None)
         self._settings.clear()
         if before[2:] not in ((None, None), self._thread(thread.id, thread.provider)[2:]):
@@ -150,24 +147,6 @@ class Writer:
                 row = self.sql.execute(query, (uuid,)).fetchone()
             known = self._threads[uuid] = row
         return known
-
-    def _put_turns(self, file_id: int, provider: str, turns: list[Turn]) -> None:
-        self.sql.executemany(
-            "INSERT INTO turns (file_id, key, thread_id, started_ms, ended_ms, duration_ms, first_token_ms, outcome,"
-            " trigger, parent_key, root_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, key) DO"
-            " UPDATE SET started_ms = coalesce(excluded.started_ms, started_ms),"
-            " ended_ms = coalesce(excluded.ended_ms, ended_ms),"
-            " duration_ms = coalesce(excluded.duration_ms, duration_ms),"
-            " first_token_ms = coalesce(excluded.first_token_ms, first_token_ms),"
-            " outcome = coalesce(excluded.outcome, outcome)",
-            [
-                (
-                    file_id, turn.key, self._thread(turn.thread_id, provider)[0], turn.started_ms, turn.ended_ms,
-                    turn.duration_ms, turn.first_token_ms, turn.outcome, turn.trigger, turn.parent_key, turn.root_key,
-                )
-                for turn in turns
-            ],
-        )  # fmt: skip
 
     def _name(self, text: str | None) -> int | None:
         if text is None:
@@ -207,13 +186,10 @@ class Writer:
         elif (call.recovered, name) < (bool(recovered), other_name):
             self.touched.add((thread_id, day))
             self.sql.execute(_REPLACE, (*row, call.uid))
-            self._depend(other_id, [self._own_thread(file_id, call)])
+            own = self.sql.execute("SELECT thread FROM files WHERE id = ?", (file_id,)).fetchone()[0]
+            self._depend(other_id, [own or call.thread_id])
         else:
             self._depend(file_id, [other_thread or ""])
-
-    def _own_thread(self, file_id: int, call: Call) -> str:
-        row = self.sql.execute("SELECT thread FROM files WHERE id = ?", (file_id,)).fetchone()
-        return (row[0] if row else None) or call.thread_id
 
     def _row(self, file_id: int, provider: str, call: Call) -> tuple[Any, ...]:
         key = (call.thread_id, call.model, call.effort, call.service_tier, call.cwd)
@@ -222,12 +198,11 @@ class Writer:
             known = self._settings[key] = self._look_up(provider, *key)
         thread_id, model, effort, tier, project, cwd, rates = known
         time_ms, numbers = call.time_ms, call.tokens
-        rate_id, rate = priced_by(rates, time_ms)
         return (
             call.uid, file_id, call.position, time_ms, self.days.of(time_ms), thread_id, call.turn_key,
             call.turn_first, model, effort, tier, project, cwd, call.origin, *numbers, call.cache_write_1h,
-            call.context_window, call.duration_ms, call.gap_ms, call.compaction, call.recovered, rate_id,
-            rate.cost(numbers, call.cache_write_1h), rate.credited(numbers), *rate.added(numbers, call.cache_write_1h),
+            call.context_window, call.duration_ms, call.gap_ms, call.compaction, call.recovered,
+            *_money(rates, time_ms, numbers, call.cache_write_1h),
         )  # fmt: skip
 
     def _look_up(
@@ -253,13 +228,42 @@ class Writer:
                 known.insert(0, (cursor.lastrowid or 0, rate))
         return known
 
+    # -- what belongs to the whole ----------------------------------------------------------------------
 
-def priced_by(rates: list[tuple[int, Rate]], time_ms: int) -> tuple[int, Rate]:
-    """The rate in force at a time, and its id; before the first one the oldest."""
-    for pair in rates:
-        if time_ms >= pair[1].from_ms:
-            return pair
-    return rates[-1]
+    def reprice(self) -> None:
+        """Work out every cost again with the prices of now; tokens stay as they are."""
+        self.sql.execute("DELETE FROM rates")
+        self._rates.clear()
+        rows = self.sql.execute(
+            "SELECT c.id, t.provider, m.text, s.text, c.time_ms, c.cache_write_1h, c.input, c.cached, c.cache_write,"
+            " c.output, c.reasoning FROM calls c JOIN threads t ON t.id = c.thread_id"
+            " LEFT JOIN names m ON m.id = c.model_id LEFT JOIN names s ON s.id = c.tier_id"
+        )
+        updates = [
+            (*_money(self.rates(provider, model, tier), time_ms, Tokens(*numbers), one_hour), key)
+            for key, provider, model, tier, time_ms, one_hour, *numbers in rows
+        ]
+        self.sql.executemany(
+            "UPDATE calls SET (rate_id, cost, credits, long_cost, tier_cost) = (?, ?, ?, ?, ?) WHERE id = ?", updates
+        )
+
+    def sweep(self) -> None:
+        """Drop threads that no header, call or turn speaks of."""
+        self.sql.execute(
+            "DELETE FROM threads WHERE file IS NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE thread_id = threads.id)"
+            " AND NOT EXISTS (SELECT 1 FROM turns WHERE thread_id = threads.id)"
+        )
+
+
+def _money(
+    rates: list[tuple[int, Rate]], time_ms: int, tokens: Tokens, one_hour: int
+) -> tuple[int, int | None, int | None, int, int]:
+    """Rate id, cost, credits and what a long context and a tier added, by the rate in force at a time; before the
+    first one by the oldest."""
+    for rate_id, rate in rates:  # noqa: B007 - the last one looked at
+        if time_ms >= rate.from_ms:
+            break
+    return rate_id, rate.cost(tokens, one_hour), rate.credited(tokens), *rate.added(tokens, one_hour)
 
 
 def _stored(text: str) -> str:

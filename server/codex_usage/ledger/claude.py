@@ -7,17 +7,17 @@ exactly the billed requests of the recorded ledger.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from codex_usage.ledger.uid import response_uid
-from codex_usage.logs import BrokenLog, TranscriptDecoder, iso_ms
-from codex_usage.logs.shapes import ClaudeLine, ClaudeUsage
+from codex_usage.ledger.rows import Rows, response_uid
+from codex_usage.logs import TranscriptDecoder, iso_ms
 from codex_usage.model import Call, Counted, LogFile, Thread, Tokens
 
 
 class _State(msgspec.Struct, array_like=True):
-    thread_id: str | None = None
-    open_line: bool = False
+    has_header: bool = False
     prompt_id: str | None = None
     turn_key: str | None = None
     input_ms: int | None = None
@@ -25,38 +25,26 @@ class _State(msgspec.Struct, array_like=True):
     last_call: Call | None = None
 
 
-_PACK = msgspec.msgpack.Encoder()
-_UNPACK = msgspec.msgpack.Decoder(_State)
-
-
 def count_transcript(file: LogFile, offset: int, state: bytes) -> Counted:
     """Read `file` from `offset` and count what is new; a message that goes on is given again under its uid."""
-    ledger = _Ledger(file, _UNPACK.decode(state) if state else _State())
-    decoder = TranscriptDecoder(ledger, ledger.state.open_line)
-    try:
-        decoder.read(file.path, offset)
-    except BrokenLog:
-        ledger.skip("broken_container")
-    ledger.state.open_line = decoder.cursor.open_line
-    ledger.out.offset = max(offset, decoder.cursor.offset)
-    ledger.out.state = _PACK.encode(ledger.state)
-    return ledger.out
+    ledger = _Ledger(file, state, _State)
+    return ledger.read(TranscriptDecoder(ledger), offset)
 
 
-class _Ledger:
-    def __init__(self, file: LogFile, state: _State) -> None:
-        self.file = file
-        self.state = state
-        self.out = Counted(offset=0, state=b"")
-        self._at: dict[int, int] = {}
+class _Ledger(Rows[_State]):
+    @property
+    def agent(self) -> str | None:
+        """A subagent's log: its name."""
+        name = self.file.name
+        return name.removesuffix(".jsonl") if name.startswith("agent-") else None
 
-    def prompt(self, line: ClaudeLine) -> None:
+    def prompt(self, line: Any) -> None:
         """A user row: the next new prompt id is a new turn."""
         self._header(line)
         self.state.input_ms = iso_ms(line.timestamp) or self.state.input_ms
         self.state.prompt_id = line.promptId or self.state.prompt_id
 
-    def message(self, position: int, line: ClaudeLine) -> None:
+    def message(self, position: int, line: Any) -> None:
         """One content block of a response, with the usage of the whole."""
         message = line.message
         if message is None or message.usage is None or message.id is None or message.model == "<synthetic>":
@@ -79,71 +67,45 @@ class _Ledger:
         first = key is not None and key != state.turn_key
         state.turn_key = key
         thread_id = self._thread_id(line)
+        tier = "fast" if message.usage.speed == "fast" else message.usage.service_tier
         self._put(
             Call(
-                uid,
-                position,
-                time_ms,
-                (line.requestSessionId or thread_id) if copied else thread_id,
-                key,
-                first and not copied,
-                message.model,
-                line.effort,
-                "fast" if message.usage.speed == "fast" else message.usage.service_tier,
-                line.cwd,
-                6 if self._agent() else (2 if first else 4),
-                numbers,
+                uid, position, time_ms, (line.requestSessionId or thread_id) if copied else thread_id, key,
+                first and not copied, message.model, line.effort, tier, line.cwd,
+                6 if self.agent else (2 if first else 4), numbers,
                 cache_write_1h=one_hour,
                 duration_ms=None if started is None else time_ms - started,
                 gap_ms=None if started is None or state.last_ms is None else max(0, started - state.last_ms),
                 recovered=copied,
             )
-        )
+        )  # fmt: skip
         if copied:
             self.out.depends_on.add(line.requestSessionId or "")
         state.last_ms = time_ms
 
     def _put(self, call: Call) -> None:
         self.state.last_call = call
-        at = self._at.get(call.uid)
-        if at is None:
-            self._at[call.uid] = len(self.out.calls)
-            self.out.calls.append(call)
-        elif call.tokens.output >= self.out.calls[at].tokens.output:
-            self.out.calls[at] = call
+        known = self.calls.get(call.uid)
+        if known is None or call.tokens.output >= known.tokens.output:
+            self.calls[call.uid] = call
 
-    def _agent(self) -> str | None:
-        name = self.file.name
-        return name.removesuffix(".jsonl") if name.startswith("agent-") else None
-
-    def _thread_id(self, line: ClaudeLine) -> str:
+    def _thread_id(self, line: Any) -> str:
         """A session's own id; a subagent is a thread of its own under the session."""
-        return self._agent() or line.sessionId or self.file.thread_id or self.file.name
+        return self.agent or line.sessionId or self.file.thread_id or self.file.name
 
-    def _header(self, line: ClaudeLine) -> None:
-        if self.state.thread_id is not None:
+    def _header(self, line: Any) -> None:
+        if self.state.has_header:
             return
-        self.state.thread_id = self._thread_id(line)
-        agent = self._agent()
+        self.state.has_header = True
+        role = "subagent" if self.agent else "user"
         self.out.thread = Thread(
-            self.state.thread_id,
-            "claude",
-            created_ms=iso_ms(line.timestamp),
-            role="subagent" if agent else "user",
-            source="subagent" if agent else line.entrypoint,
-            originator="claude_code",
-            version=line.version,
-            cwd=line.cwd,
-            branch=line.gitBranch,
-            parent_id=line.sessionId if agent else None,
-        )
-
-    def skip(self, kind: str) -> None:
-        """Count a line that could not be taken in; told as data quality."""
-        self.out.skipped[kind] = self.out.skipped.get(kind, 0) + 1
+            self._thread_id(line), "claude", created_ms=iso_ms(line.timestamp), role=role,
+            source=role if self.agent else line.entrypoint, originator="claude_code", version=line.version,
+            cwd=line.cwd, branch=line.gitBranch, parent_id=line.sessionId if self.agent else None,
+        )  # fmt: skip
 
 
-def _tokens(usage: ClaudeUsage) -> tuple[Tokens, int]:
+def _tokens(usage: Any) -> tuple[Tokens, int]:
     """Claude counts uncached, cached and written input apart; here input is their sum, as Codex logs it."""
     written = usage.cache_creation_input_tokens or 0
     cached = usage.cache_read_input_tokens or 0

@@ -8,18 +8,21 @@ differences of the totals. The rule and the hazards it answers (H1-H19) are in d
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from codex_usage.ledger.parents import Family, growth_of
-from codex_usage.ledger.uid import count_uid, response_uid
-from codex_usage.logs import BrokenLog, RolloutDecoder, SessionMeta, Span, iso_ms, uuid_ms
+from codex_usage.ledger.rows import Rows, count_uid, response_uid
+from codex_usage.logs import RolloutDecoder, Span, iso_ms, uuid_ms
 from codex_usage.logs.rollout import DecoderState, SpanOf, tokens
-from codex_usage.logs.shapes import SettingsApplied, TurnContext, TurnEvent, UsageRecord
 from codex_usage.model import Call, Counted, LogFile, RateWindow, Thread, Tokens, Turn
 
 #: Copied lines are stamped in one burst when a fork is made (measured: the same or the next millisecond).
 _COPY_GAP_MS = 25
+#: Origins (by their place in ORIGINS) of threads that no user started.
+_ROLES = {"subagent": 6, "guardian": 7, "review": 8}
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -29,7 +32,6 @@ class _State(msgspec.Struct, array_like=True):
     own_id: str | None = None
     made_ms: int | None = None
     ancestors: list[str] = []
-    copied_file: bool = False
     copying: bool = False
     copy_ms: int | None = None
     copied: int = 0
@@ -53,42 +55,27 @@ class _State(msgspec.Struct, array_like=True):
     last_response: str | None = None
 
 
-_PACK = msgspec.msgpack.Encoder()
-_UNPACK = msgspec.msgpack.Decoder(_State)
-
-
 def count_rollout(file: LogFile, offset: int, state: bytes, family: Family) -> Counted:
     """Read `file` from `offset` (0 with empty state: from the start) and count what is new.
 
     The result holds only the new rows; a call or turn that an earlier reading gave and this one completes is
-    given again under the same uid or key. OSError means that nothing could be read; a damaged container is
-    told in `skipped` and what came before it is counted.
+    given again under the same uid or key.
     """
-    ledger = _Ledger(file, _UNPACK.decode(state) if state else _State(), family)
-    decoder = RolloutDecoder(ledger, ledger.state.decoder)
-    try:
-        decoder.read(file.path, offset)
-    except BrokenLog:
-        ledger.skip("broken_container")
-    ledger.out.offset = decoder.cursor.offset
-    ledger.out.state = _PACK.encode(ledger.state)
-    return ledger.out
+    ledger = _Ledger(file, state, family)
+    return ledger.read(RolloutDecoder(ledger, ledger.state.decoder), offset)
 
 
-class _Ledger:
+class _Ledger(Rows[_State]):
     """The sink of one rollout's facts. Method order follows the file: header, turns, usage, the rest."""
 
-    def __init__(self, file: LogFile, state: _State, family: Family) -> None:
-        self.file = file
-        self.state = state
+    def __init__(self, file: LogFile, state: bytes, family: Family) -> None:
+        super().__init__(file, state, _State)
         self.family = family
-        self.out = Counted(offset=0, state=b"")
-        self.wants_repeats = state.copying
-        self._at: dict[int, int] = {}
+        self.wants_repeats = self.state.copying
 
     # -- header -----------------------------------------------------------------------------------------
 
-    def meta(self, time_ms: int, meta: SessionMeta) -> None:
+    def meta(self, time_ms: int, meta: Any) -> None:
         """The first header is the thread's own; later ones are copies of its ancestors' (never a new thread)."""
         state = self.state
         own_id = self._own_id(meta.id)
@@ -99,9 +86,8 @@ class _Ledger:
             self._copy_of(meta.id)
         elif first:
             state.cwd = meta.cwd
-            thread = _thread(own_id, time_ms, meta)
-            state.role = thread.role
-            self.out.thread = thread
+            self.out.thread = _thread(own_id, time_ms, meta)
+            state.role = self.out.thread.role
             if meta.forked_from_id:
                 self._copy_of(meta.forked_from_id)
 
@@ -113,17 +99,17 @@ class _Ledger:
 
     def _copy_of(self, ancestor: str) -> None:
         state = self.state
-        state.copied_file = state.copying = self.wants_repeats = True
+        state.copying = self.wants_repeats = True
         self.out.depends_on.add(ancestor)
         if ancestor not in state.ancestors:
             state.ancestors = [*state.ancestors, ancestor]
 
-    def settings(self, settings: SettingsApplied) -> None:
+    def settings(self, settings: Any) -> None:
         """The only place where a service tier is logged (0.169)."""
         if settings.thread_id in (None, self._own_id()):
-            self.state.tier = settings.thread_settings.service_tier
+            self.state.tier = settings.thread_settings.service_tier if settings.thread_settings else None
 
-    def context(self, context: TurnContext) -> None:
+    def context(self, context: Any) -> None:
         """Model and effort of the calls after this line; the pre-turn compaction of 0.169 stands before it."""
         state = self.state
         state.model = context.model or state.model
@@ -141,7 +127,7 @@ class _Ledger:
             state.turn_id = turn_id
             state.trigger = state.parent_turn = state.root_turn = state.turn_ms = None
 
-    def turn_started(self, time_ms: int, event: TurnEvent) -> None:
+    def turn_started(self, time_ms: int, event: Any) -> None:
         """A turn begins. A parent's log also holds its reviewer's turns; those get no calls here and no row."""
         state = self.state
         if event.turn_id:
@@ -153,7 +139,7 @@ class _Ledger:
             state.parent_turn = event.turn_attribution.parent_turn_id
             state.root_turn = event.turn_attribution.root_turn_id
 
-    def turn_ended(self, time_ms: int, event: TurnEvent, outcome: str) -> None:
+    def turn_ended(self, time_ms: int, event: Any, outcome: str) -> None:
         """A turn completed, failed or was aborted; copied turns belong to the thread they were copied from."""
         key = event.turn_id or self._turn_key()
         state = self.state
@@ -161,15 +147,9 @@ class _Ledger:
         if key is None or self._is_older(event.turn_id) or (state.copying and event.turn_id is None):
             return
         turn = state.turn if state.turn and state.turn.key == key else self._new_turn(key)
-        self._put_turn(
-            msgspec.structs.replace(
-                turn,
-                ended_ms=time_ms,
-                duration_ms=event.duration_ms,
-                first_token_ms=event.time_to_first_token_ms,
-                outcome=outcome,
-            )
-        )
+        took, first = event.duration_ms, event.time_to_first_token_ms
+        turn = replace(turn, ended_ms=time_ms, duration_ms=took, first_token_ms=first, outcome=outcome)
+        self._put_turn(turn)
 
     def user_message(self, time_ms: int) -> None:
         """Marks a new turn in logs without turn ids."""
@@ -178,10 +158,7 @@ class _Ledger:
 
     def review(self, time_ms: int, entered: bool) -> None:
         """When a review ran, so that its thread can be linked in versions that log no parent."""
-        if entered:
-            self.out.reviews.append((time_ms, None))
-        else:
-            self.out.reviews.append((-1, time_ms))
+        self.out.reviews.append((time_ms, None) if entered else (-1, time_ms))
 
     def _turn_key(self) -> str | None:
         state = self.state
@@ -189,22 +166,16 @@ class _Ledger:
 
     def _is_older(self, turn_id: str | None) -> bool:
         """True for a turn that began before this thread existed: a copied one."""
-        if not self.state.copied_file:
-            return False
         began, own = uuid_ms(turn_id), uuid_ms(self.state.own_id)
-        return began is not None and own is not None and began < own
+        return bool(self.state.ancestors) and began is not None and own is not None and began < own
 
     def _new_turn(self, key: str) -> Turn:
         state = self.state
-        known = key == state.turn_id
-        return Turn(
-            key,
-            self._own_id(),
-            started_ms=state.turn_ms if known else None,
-            trigger=state.trigger if known else None,
-            parent_key=state.parent_turn if known else None,
-            root_key=state.root_turn if known else None,
-        )
+        turn = Turn(key, self._own_id())
+        if key != state.turn_id:
+            return turn
+        trigger, parent, root = state.trigger, state.parent_turn, state.root_turn
+        return replace(turn, started_ms=state.turn_ms, trigger=trigger, parent_key=parent, root_key=root)
 
     def _put_turn(self, turn: Turn) -> None:
         self.state.turn = turn
@@ -215,18 +186,17 @@ class _Ledger:
 
     # -- usage ------------------------------------------------------------------------------------------
 
-    def record(self, position: int, span: Span, record: UsageRecord) -> None:
+    def record(self, position: int, span: Span, record: Any) -> None:
         """token_usage_record: exactly what the provider billed for one response."""
         state = self.state
         numbers = tokens(record.usage)
         thread_id = record.thread_id or self._own_id()
+        state.pending = [*state.pending, numbers]
         if thread_id != self._own_id():
             self.out.depends_on.add(thread_id)
             if not self.family.has(thread_id):  # its own log is gone: recover the call from this copy
-                state.pending = [*state.pending, numbers]
                 self._recover(position, span, thread_id, record.turn_id, numbers, record.response_id, "")
             return
-        state.pending = [*state.pending, numbers]
         if record.turn_id:
             self._enter(record.turn_id)
         state.root_turn = record.root_turn_id or state.root_turn
@@ -274,8 +244,8 @@ class _Ledger:
             copied = abs(time_ms - (state.copy_ms or 0)) <= _COPY_GAP_MS
             state.copy_ms = time_ms if copied else state.copy_ms
         else:  # the parent may have gone on after the fork; only what it had by then can be a copy
-            row = self._parents_row(ancestor, state.copied)
-            copied = row is not None and row[1:] == (total, last) and row[0] <= (state.made_ms or 0)
+            shown = self._shown(ancestor, state.copied, total, last)
+            copied = shown is not None and shown <= (state.made_ms or 0)
         state.copied += copied
         state.copying = copied
         return copied
@@ -300,7 +270,11 @@ class _Ledger:
         for ancestor in state.ancestors:
             self.out.depends_on.add(ancestor)
             if self.family.has(ancestor):
-                if began is None and origin is not None and not self._was_in(ancestor, total, last):
+                if (
+                    began is None
+                    and origin is not None
+                    and self._shown(ancestor, state.copied - 1, total, last) is None
+                ):
                     break
                 return None
             origin = ancestor
@@ -309,24 +283,21 @@ class _Ledger:
                 break
         return origin
 
-    def _was_in(self, ancestor: str, total: Tokens, last: Tokens) -> bool:
-        row = self._parents_row(ancestor, self.state.copied - 1)
-        return row is not None and row[1:] == (total, last)
-
-    def _parents_row(self, ancestor: str, place: int) -> tuple[int, Tokens, Tokens] | None:
-        """An ancestor's token_count by its place; without one, this log is read anew when the ancestor's grows."""
+    def _shown(self, ancestor: str, place: int, total: Tokens, last: Tokens) -> int | None:
+        """When an ancestor's token_count in a place was written, if it has these numbers; where it has none yet, this
+        log is read anew when the ancestor's grows."""
         rows = self.family.sequence(ancestor) or []
-        if place < len(rows):
-            return rows[place]
-        self.out.depends_on.add(growth_of(ancestor))
-        return None
+        if place >= len(rows):
+            self.out.depends_on.add(growth_of(ancestor))
+            return None
+        return rows[place][0] if rows[place][1:] == (total, last) else None
 
     def _recover(
         self, position: int, span: Span, origin: str, turn: str | None, numbers: Tokens, response: str | None, mark: str
     ) -> None:
         uid = response_uid(response) if response else count_uid(origin, mark, numbers, numbers)
         call = self._call(uid, position, span, numbers)
-        self._put(msgspec.structs.replace(call, thread_id=origin, turn_key=turn, turn_first=False, recovered=True))
+        self._put(replace(call, thread_id=origin, turn_key=turn, turn_first=False, recovered=True))
 
     def _own(self, uid: int, position: int, span: Span, numbers: Tokens) -> None:
         state = self.state
@@ -343,42 +314,27 @@ class _Ledger:
         first = before is None or before.turn_key != key
         started = _begin(span, state.turn_ms)
         return Call(
-            uid,
-            position,
-            span.ended_ms,
-            self._own_id(),
-            key,
-            first and key is not None,
-            state.model,
-            state.effort,
-            state.tier,
-            state.cwd,
-            self._origin_code(first, span.input_kind),
-            numbers,
+            uid, position, span.ended_ms, self._own_id(), key, first and key is not None,
+            state.model, state.effort, state.tier, state.cwd, self._origin_code(first, span.input_kind), numbers,
             context_window=state.window,
             duration_ms=None if started is None else span.ended_ms - started,
             gap_ms=None if started is None or before is None else max(0, started - before.time_ms),
-        )
+        )  # fmt: skip
 
     def _origin_code(self, first: bool, input_kind: str) -> int:
         state = self.state
-        if state.role in ("subagent", "guardian", "review"):
-            return {"subagent": 6, "guardian": 7, "review": 8}[state.role]
+        if state.role in _ROLES:
+            return _ROLES[state.role]
+        if first and state.trigger is None:
+            return 2 if input_kind in ("m", "") else 10
         if first:
-            if state.trigger is None:
-                return 2 if input_kind in ("m", "") else 10
             return 1 if state.trigger in ("exec", "user") else 9
-        if input_kind == "":
-            return 0
-        return 3 if input_kind == "m" else 4
+        return {"": 0, "m": 3}.get(input_kind, 4)
 
     def _put(self, call: Call) -> None:
-        at = self._at.get(call.uid)
-        if at is None:
-            self._at[call.uid] = len(self.out.calls)
-            self.out.calls.append(call)
-        elif call.compaction or not self.out.calls[at].compaction:
-            self.out.calls[at] = call
+        known = self.calls.get(call.uid)
+        if known is None or call.compaction or not known.compaction:
+            self.calls[call.uid] = call
 
     # -- the rest ---------------------------------------------------------------------------------------
 
@@ -394,7 +350,7 @@ class _Ledger:
         if self.state.copying and self._is_older(state.turn_id):
             return
         if call is not None and not call.compaction and self._summarised(response_id):
-            call = msgspec.structs.replace(call, compaction=True, origin=5)
+            call = replace(call, compaction=True, origin=5)
             state.last_call = call
             self._put(call)
         else:
@@ -405,10 +361,6 @@ class _Ledger:
         if response_id is not None and state.last_response is not None:
             return response_id == state.last_response
         return state.maybe_summary and not state.decoder.items
-
-    def skip(self, kind: str) -> None:
-        """Count a line that could not be taken in; told as data quality."""
-        self.out.skipped[kind] = self.out.skipped.get(kind, 0) + 1
 
 
 def _begin(span: Span, turn_ms: int | None) -> int | None:
@@ -434,45 +386,27 @@ def _difference(previous: Tokens | None, total: Tokens, last: Tokens, single: bo
     return rise if min(rise) >= 0 else last
 
 
-def _thread(own_id: str, time_ms: int, meta: SessionMeta) -> Thread:
+def _thread(own_id: str, time_ms: int, meta: Any) -> Thread:
     role, source, parent, agent = _source(meta)
     return Thread(
-        own_id,
-        "codex",
-        created_ms=iso_ms(meta.timestamp) or time_ms,
-        role=role,
-        source=source,
-        originator=meta.originator,
-        version=meta.cli_version,
-        cwd=meta.cwd,
-        branch=meta.git.branch if meta.git else None,
-        remote=meta.git.repository_url if meta.git else None,
-        parent_id=meta.parent_thread_id or parent,
-        forked_from=meta.forked_from_id,
-        agent=meta.agent_role or agent,
-    )
+        own_id, "codex", created_ms=iso_ms(meta.timestamp) or time_ms, role=role, source=source,
+        originator=meta.originator, version=meta.cli_version, cwd=meta.cwd,
+        branch=meta.git.branch if meta.git else None, remote=meta.git.repository_url if meta.git else None,
+        parent_id=meta.parent_thread_id or parent, forked_from=meta.forked_from_id, agent=meta.agent_role or agent,
+    )  # fmt: skip
 
 
-def _source(meta: SessionMeta) -> tuple[str, str | None, str | None, str | None]:
+def _source(meta: Any) -> tuple[str, str | None, str | None, str | None]:
     """(role, source, parent thread, agent role) from the header's `source`, a word or a nested object."""
     source = meta.source
     if isinstance(source, str):
         return "user", source[:40], None, None
     kind = source.get("subagent") if isinstance(source, dict) else None
-    if kind == "review":
-        return "review", "review", None, None
-    if isinstance(kind, dict):
-        spawn = kind.get("thread_spawn")
-        if isinstance(spawn, dict):
-            parent, agent = spawn.get("parent_thread_id"), spawn.get("agent_role")
-            return (
-                "subagent",
-                "subagent",
-                parent if isinstance(parent, str) else None,
-                agent if isinstance(agent, str) else None,
-            )
-        if kind.get("other") == "guardian":
-            return "guardian", "guardian", None, None
-    if kind is not None or meta.thread_source == "subagent":
-        return "subagent", "subagent", None, None
-    return ("guardian" if meta.thread_source == "guardian_review" else "user"), None, None, None
+    if kind is None and meta.thread_source != "subagent":
+        return ("guardian" if meta.thread_source == "guardian_review" else "user"), None, None, None
+    nested = kind if isinstance(kind, dict) else {}
+    role = "review" if kind == "review" else "guardian" if nested.get("other") == "guardian" else "subagent"
+    spawn = nested.get("thread_spawn")
+    told = [spawn.get(name) if isinstance(spawn, dict) else None for name in ("parent_thread_id", "agent_role")]
+    parent, agent = (word if isinstance(word, str) else None for word in told)
+    return role, role, parent, agent

@@ -8,8 +8,6 @@ from functools import lru_cache
 from codex_usage.logs import BrokenLog, usage_sequence
 from codex_usage.model import Tokens
 
-Sequence = list[tuple[int, Tokens, Tokens]]
-
 
 def growth_of(thread_id: str) -> str:
     """What a log depends on that was counted against all that a thread's log held by then."""
@@ -22,20 +20,15 @@ class Family:
     def __init__(self, paths: Mapping[str, str]) -> None:
         self._paths = paths
         # kept as long as this view of the disk: a parent may have grown by the next refresh
-        self._sequence = lru_cache(maxsize=8)(_sequence)
+        self.sequence = lru_cache(maxsize=8)(self._sequence)
 
     def has(self, thread_id: str | None) -> bool:
         """True when the thread's own log exists."""
         return thread_id in self._paths
 
-    def sequence(self, thread_id: str | None) -> Sequence | None:
+    def _sequence(self, thread_id: str) -> list[tuple[int, Tokens, Tokens]] | None:
         """All token_counts of the thread's first log, or None when there is none."""
-        path = self._paths.get(thread_id or "")
-        return None if path is None else self._sequence(path)
-
-
-def _sequence(path: str) -> Sequence:
-    try:
-        return usage_sequence(path)
-    except (OSError, BrokenLog):
-        return []
+        try:
+            return usage_sequence(self._paths[thread_id]) if thread_id in self._paths else None
+        except (OSError, BrokenLog):
+            return []

@@ -1,4 +1,4 @@
-"""Decodes Claude Code transcripts: lines in, calls of a `TranscriptSink` out.
+"""Decodes Claude Code transcripts: lines in, calls of a sink out.
 
 A response is written once per content block with its usage repeated, so the sink sees a message several times.
 Only lines that hold `"usage":{` outside a string are decoded (inside a string its quotes are escaped).
@@ -6,55 +6,30 @@ Only lines that hold `"usage":{` outside a string are decoded (inside a string i
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 import msgspec
 
-from codex_usage.logs.reader import Block, Cursor, LastLine, LongLine, read_blocks
+from codex_usage.logs.reader import Block, LineReader, LongLine
 from codex_usage.logs.shapes import ClaudeLine
 
 _LINE = msgspec.json.Decoder(ClaudeLine)
 _BAD = (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError)
 
 
-class TranscriptSink(Protocol):
-    """Receives a transcript's facts in file order."""
+class TranscriptDecoder(LineReader):
+    """Reads one transcript from an offset on and tells a sink its facts in file order: prompt, message, skip."""
 
-    def prompt(self, line: ClaudeLine) -> None: ...
-    def message(self, position: int, line: ClaudeLine) -> None: ...
-    def skip(self, kind: str) -> None: ...
-
-
-class TranscriptDecoder:
-    """Reads one transcript from a cursor on and tells a sink what stands there."""
-
-    def __init__(self, sink: TranscriptSink, open_line: bool = False) -> None:
+    def __init__(self, sink: Any) -> None:
         self.sink = sink
-        self.cursor = Cursor(0, open_line)
 
-    def read(self, path: str, offset: int) -> Cursor:
-        """Take in every whole line from `offset` on. Raises OSError and BrokenLog."""
-        end = offset
-        for piece in read_blocks(path, offset):
-            if isinstance(piece, Block):
-                self._block(piece)
-                end = piece.base + piece.end
-                self.cursor = Cursor(end)
-            elif isinstance(piece, LongLine):
-                if b'"assistant"' in piece.head:
-                    self.sink.skip("long_line")
-                end = piece.end
-                self.cursor = Cursor(end)
-            elif self._complete(piece):
-                self._block(Block(piece.data + b"\n", len(piece.data) + 1, piece.position))
-                self.cursor = Cursor(piece.position + len(piece.data), True)
-        return self.cursor
+    def _long(self, line: LongLine) -> None:
+        if b'"assistant"' in line.head:
+            self.sink.skip("long_line")
 
-    def _complete(self, piece: LastLine) -> bool:
-        if not piece.data.rstrip().endswith(b"}") or len(piece.data) > 1 << 20:
-            return False
+    def _complete(self, line: bytearray) -> bool:
         try:
-            return _LINE.decode(piece.data).type == "assistant"
+            return bool(_LINE.decode(line).type == "assistant")
         except _BAD:
             return False
 
@@ -67,20 +42,20 @@ class TranscriptDecoder:
             if find(b'"usage":{', at, stop) >= 0 or (
                 find(b'"type":"user"', at, stop) >= 0 and find(b'"tool_use_id"', at, stop) < 0
             ):
-                self._line(buffer, at, stop, base)
+                self._line(memoryview(buffer)[at:stop], base + at)
             elif stop > at and buffer[at] != 123 and not buffer[at:stop].isspace():
                 self.sink.skip("bad_json")
             at = stop + 1
 
-    def _line(self, buffer: bytearray, at: int, stop: int, base: int) -> None:
+    def _line(self, text: memoryview, position: int) -> None:
         try:
-            line = _LINE.decode(memoryview(buffer)[at:stop])
+            line = _LINE.decode(text)
         except msgspec.ValidationError:
-            return self.sink.skip("impossible_value")
+            self.sink.skip("impossible_value")
         except _BAD:
-            return self.sink.skip("bad_json")
-        if line.type == "user":
-            self.sink.prompt(line)
-        elif line.type == "assistant" and line.message and line.message.usage:
-            self.sink.message(base + at, line)
-        return None
+            self.sink.skip("bad_json")
+        else:
+            if line.type == "user":
+                self.sink.prompt(line)
+            elif line.type == "assistant" and line.message and line.message.usage:
+                self.sink.message(position, line)

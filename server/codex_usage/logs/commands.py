@@ -78,7 +78,8 @@ _VALUED = {
 
 # possessive throughout: no text makes it try again
 _TOKEN = re.compile(
-    r"""\\\n | (?P<redirect>\d*+[<>][<>&|]*+|&>>?+) | (?P<cut>[\n;&|()]++)
+    r"""\\\n | (?P<plain>(?:[^\s;&|<>()'"\\#]++[ \t]++)++) | (?P<redirect>\d*+[<>][<>&|]*+|&>>?+)
+    | (?P<cut>[\n;&|()]++)
     | (?P<word>(?:[^\s;&|<>()'"\\]++|\\.|'[^']*+'?+|"(?:[^"\\]++|\\.)*+"?+)++)""",
     re.X | re.S,
 )
@@ -148,11 +149,11 @@ def _split(script: str) -> Iterator[tuple[list[str], list[str]]]:
         elif text[0] == "#":
             comment = True
         else:
-            word = _QUOTED.sub(lambda part: part[1] or part[2] or part[3] or "", text)
-            if not into:
-                words.append(word)
-            elif ">" in into and into[-1] != "&" and word != "/dev/null":
-                written.append(word)
+            plain = match.lastgroup == "plain"  # words in a row that nothing is to be taken from
+            found = text.split() if plain else [_QUOTED.sub(lambda part: part[1] or part[2] or part[3] or "", text)]
+            if ">" in into and into[-1] != "&" and found[0] != "/dev/null":
+                written.append(found[0])
+            words += found[1:] if into else found
             into = ""
     yield words, written
 
@@ -179,6 +180,8 @@ def _bare(words: list[str]) -> list[str]:
 
 def _name(word: str) -> str:
     """A program's name without its folder, ending and version."""
+    if word in FAMILIES and word[-1:].isalpha():
+        return word
     name = word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
     match = _VERSIONED.fullmatch(name) if name[-1:].isdigit() else None
     return match[1] if match else "test" if name in ("[", "[[") else name

@@ -11,7 +11,7 @@ import io
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 CHUNK = 1 << 20
 LONGEST_LINE = 16 << 20
@@ -19,6 +19,7 @@ _EDGE = 16 << 10
 #: Room kept behind a block, so that a look a few bytes past a line's end stays inside the buffer.
 _SLACK = 64
 _MARK = 4096
+_LONGEST_OPEN = 1 << 20
 
 
 class BrokenLog(Exception):  # noqa: N818
@@ -49,18 +50,10 @@ class LastLine(NamedTuple):
     position: int
 
 
-class Cursor(NamedTuple):
-    """How far a log has been read: `offset` is the end of the last line that was taken in."""
-
-    offset: int
-    open_line: bool = False
+_Source = io.RawIOBase | io.BufferedIOBase
 
 
-class _Source(Protocol):
-    def readinto(self, buffer: memoryview, /) -> int: ...
-
-
-def _open(path: str, offset: int) -> io.BufferedIOBase | io.RawIOBase:
+def _open(path: str, offset: int) -> _Source:
     raw = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by whoever reads it
     if path.endswith(".zst"):
         import zstandard
@@ -95,59 +88,66 @@ def _blocks(source: _Source, base: int) -> Generator[Block | LongLine | LastLine
     """True in the end when there were lines and the last one had its newline."""
     # one buffer serves a thread's logs one after the other: making one costs as much as reading a log
     buffer: bytearray = _spare.__dict__.pop("buffer", None) or bytearray(CHUNK)
-    held = 0
-    while True:
-        if held == len(buffer) - _SLACK:
-            if held >= LONGEST_LINE - _SLACK:
-                rest, length, tail = _skip_line(source, buffer[:held])
-                if length < 0:
-                    return False
-                yield LongLine(buffer[:_EDGE], tail, base, base + length)
-                base += length
-                buffer = bytearray(max(CHUNK, 2 * len(rest)))
-                buffer[: len(rest)] = rest
-                held = len(rest)
-                if rest.find(b"\n") >= 0:
-                    cut = rest.rfind(b"\n") + 1
-                    yield Block(buffer, cut, base)
-                    buffer[: held - cut] = buffer[cut:held]
-                    held -= cut
-                    base += cut
-                continue
-            buffer.extend(bytes(len(buffer)))
-        count = _fill(source, buffer, held)
-        if not count:
-            break
+    held = start = 0
+    head = bytearray()  # of a line too long to hold, from `start` on, while it is stepped over
+    while count := _fill(source, buffer, held):
         filled = held + count
         cut = buffer.rfind(b"\n", held, filled) + 1
-        if not cut:
-            held = filled
-            continue
-        yield Block(buffer, cut, base)
-        buffer[: filled - cut] = buffer[cut:filled]
+        if cut and head:
+            stop = buffer.find(b"\n", held) + 1
+            yield LongLine(head, bytes(buffer[max(0, stop - 1 - _EDGE) : stop - 1]), start, base + stop)
+            head = bytearray()
+            buffer[: filled - stop] = buffer[stop:filled]
+            base, cut, filled = base + stop, cut - stop, filled - stop
+        if cut:
+            yield Block(buffer, cut, base)
+            buffer[: filled - cut] = buffer[cut:filled]
+            base += cut
         held = filled - cut
-        base += cut
-    if held:
+        if held < len(buffer) - _SLACK:
+            continue
+        if not head and held < LONGEST_LINE - _SLACK:
+            buffer.extend(bytes(len(buffer)))
+            continue
+        if not head:
+            head, start = buffer[:_EDGE], base
+        base += held - _EDGE
+        buffer, held = buffer[held - _EDGE : held] + bytes(CHUNK - _EDGE), _EDGE
+    if held and not head:
         yield LastLine(buffer[:held], base)
     if len(buffer) == CHUNK:
         _spare.buffer = buffer
     return not held and base > 0
 
 
-def _skip_line(source: _Source, buffer: bytearray) -> tuple[bytes, int, bytes]:
-    """Read on to the line's end without keeping it: (bytes after it, its whole length, its tail);
-    length -1 when the file ends first."""
-    length = len(buffer)
-    tail = bytes(buffer[-_EDGE:])
-    chunk = bytearray(CHUNK)
-    while count := _fill(source, chunk, 0):
-        stop = chunk.find(b"\n", 0, count)
-        if stop >= 0:
-            tail = (tail + bytes(chunk[:stop]))[-_EDGE:]
-            return bytes(chunk[stop + 1 : count]), length + stop + 1, tail
-        tail = (tail + bytes(chunk[:count]))[-_EDGE:]
-        length += count
-    return b"", -1, tail
+class LineReader:
+    """Reads a log's lines; what they mean is up to the class above it. `offset` tells how far it has come."""
+
+    offset = 0
+
+    def read(self, path: str, offset: int) -> None:
+        """Take in every whole line from `offset` on. Raises OSError and BrokenLog; what came before counts."""
+        self.offset = offset
+        for piece in read_blocks(path, offset):
+            if isinstance(piece, Block):
+                self._block(piece)
+                self.offset = piece.base + piece.end
+            elif isinstance(piece, LongLine):
+                self._long(piece)
+                self.offset = piece.end
+            elif len(piece.data) <= _LONGEST_OPEN and piece.data.rstrip().endswith(b"}") and self._complete(piece.data):
+                self._block(Block(piece.data + b"\n", len(piece.data) + 1, piece.position))
+                self.offset = piece.position + len(piece.data)
+
+    def _block(self, block: Block) -> None:
+        raise NotImplementedError
+
+    def _long(self, line: LongLine) -> None:
+        raise NotImplementedError
+
+    def _complete(self, line: bytearray) -> bool:
+        """Is a last line without newline whole, and one that counting needs?"""
+        raise NotImplementedError
 
 
 def head_hash(path: str | Path, offset: int) -> bytes:

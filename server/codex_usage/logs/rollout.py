@@ -1,4 +1,4 @@
-"""Decodes Codex rollouts of every version from 0.34: blocks of lines in, calls of a `RolloutSink` out.
+"""Decodes Codex rollouts of every version from 0.34: blocks of lines in, calls of a sink out.
 
 Speed rests on one measured fact: Codex writes `{"timestamp":"<24 bytes>",` and then either `"type":"` or
 `"ordinal":<n>,"type":"`, so a line's kind stands at a known place (it held on 8,705 lines of 36 versions).
@@ -7,28 +7,21 @@ A line where the peek fails is parsed whole, so an unknown layout costs time, ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
 from codex_usage.logs import shapes
-from codex_usage.logs.reader import Block, Cursor, LastLine, LongLine, read_blocks
+from codex_usage.logs.reader import Block, LineReader, LongLine
 from codex_usage.logs.times import iso_ms, stamp_ms
 from codex_usage.model import RateWindow, Tokens
 
 #: Line kinds that are known and hold nothing to count.
 _QUIET = frozenset(
-    {
-        "world_state",
-        "inter_agent_communication",
-        "inter_agent_communication_metadata",
-        "dynamic_tools_updated",
-        "security_risk_score",
-        "realtime_item",
-        "ghost_snapshot",
-        "session_state",
-    }
+    b"world_state inter_agent_communication inter_agent_communication_metadata dynamic_tools_updated"
+    b" security_risk_score realtime_item ghost_snapshot session_state".split()
 )
 #: A bare line of 0.29 and older (no envelope): nothing to count in it, and not a fault.
 _BARE = frozenset({"message", "reasoning", "function_call", "function_call_output", "local_shell_call"})
@@ -48,31 +41,6 @@ class Span(NamedTuple):
 SpanOf = Callable[[], Span]
 
 
-class RolloutSink(Protocol):
-    """Receives a rollout's facts in file order. Times are milliseconds, positions byte offsets.
-
-    `count` gets its span as a function: asking for it says that the line ends a response of its own.
-    A sink that sets `wants_repeats` also gets re-emissions of the numbers before them."""
-
-    wants_repeats: bool
-
-    def meta(self, time_ms: int, meta: shapes.SessionMeta) -> None: ...
-    def context(self, context: shapes.TurnContext) -> None: ...
-    def settings(self, settings: shapes.SettingsApplied) -> None: ...
-    def turn_started(self, time_ms: int, event: shapes.TurnEvent) -> None: ...
-    def turn_ended(self, time_ms: int, event: shapes.TurnEvent, outcome: str) -> None: ...
-    def user_message(self, time_ms: int) -> None: ...
-    def review(self, time_ms: int, entered: bool) -> None: ...
-    def record(self, position: int, span: Span, record: shapes.UsageRecord) -> None: ...
-    def count(
-        self, position: int, span: SpanOf, total: Tokens, last: Tokens, window: int | None, single: bool
-    ) -> None: ...
-    def no_count(self) -> None: ...
-    def windows(self, windows: list[RateWindow]) -> None: ...
-    def compacted(self, response_id: str | None) -> None: ...
-    def skip(self, kind: str) -> None: ...
-
-
 def _line(payload: type, name: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct(name, [("payload", payload)]))
 
@@ -90,19 +58,15 @@ _LIMITS = msgspec.json.Decoder(shapes.RateLimits)
 BAD = (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError, ValueError)
 
 
-def tokens(usage: shapes.Usage | None) -> Tokens:
+def tokens(usage: Any) -> Tokens:
     """A usage object as token classes; absent numbers are zero."""
     if usage is None:
         return Tokens()
+    u = usage
     return Tokens.of(
-        (
-            usage.input_tokens or 0,
-            usage.cached_input_tokens or 0,
-            usage.cache_write_input_tokens or 0,
-            usage.output_tokens or 0,
-            usage.reasoning_output_tokens or 0,
-        )
-    )
+        (u.input_tokens or 0, u.cached_input_tokens or 0, u.cache_write_input_tokens or 0, u.output_tokens or 0,
+         u.reasoning_output_tokens or 0)
+    )  # fmt: skip
 
 
 class DecoderState(msgspec.Struct, array_like=True):
@@ -118,7 +82,6 @@ class DecoderState(msgspec.Struct, array_like=True):
     own_ms: int | None = None
     layout: str = "after"
     limits: bytes = b""
-    open_line: bool = False
 
 
 #: Events that count, and what takes them in (by name: bound methods would tie each decoder to itself).
@@ -126,26 +89,31 @@ _EVENTS = {
     b"token_count": "_token_count",
     b"task_started": "_turn_started",
     b"turn_started": "_turn_started",
-    b"task_complete": "_turn_completed",
-    b"turn_complete": "_turn_completed",
-    b"turn_aborted": "_turn_aborted",
+    b"task_complete": "_turn_ended",
+    b"turn_complete": "_turn_ended",
+    b"turn_aborted": "_turn_ended",
     b"thread_settings_applied": "_settings",
     b"user_message": "_user_message",
-    b"entered_review_mode": "_review_entered",
-    b"exited_review_mode": "_review_exited",
+    b"entered_review_mode": "_review",
+    b"exited_review_mode": "_review",
 }
 _LINES = {
-    "turn_context": "_context",
-    "token_usage_record": "_record",
-    "session_meta": "_meta",
-    "compacted": "_compacted",
+    b"turn_context": "_context",
+    b"token_usage_record": "_record",
+    b"session_meta": "_meta",
+    b"compacted": "_compacted",
 }
 
 
-class RolloutDecoder:
-    """Reads one rollout from a cursor on and tells a sink what stands there."""
+class RolloutDecoder(LineReader):
+    """Reads one rollout from an offset on and tells a sink its facts in file order: meta, context, settings,
+    turn_started, turn_ended, user_message, review, record, count, no_count, windows, compacted, skip. Times are
+    milliseconds, positions byte offsets.
 
-    def __init__(self, sink: RolloutSink, state: DecoderState | None = None) -> None:
+    `count` gets its span as a function: asking for it says that the line ends a response of its own.
+    A sink that sets `wants_repeats` also gets re-emissions of the numbers before them."""
+
+    def __init__(self, sink: Any, state: DecoderState | None = None) -> None:
         self.sink = sink
         self.state = state or DecoderState()
         self._info = self._turn_context = b""
@@ -154,37 +122,11 @@ class RolloutDecoder:
         self._buffer = bytearray()
         self._base = 0
 
-    def read(self, path: str, offset: int) -> Cursor:
-        """Take in every whole line from `offset` on. Raises OSError and BrokenLog; what came before counts."""
-        end = offset
-        self.cursor = Cursor(end, self.state.open_line)
-        for piece in read_blocks(path, offset):
-            if isinstance(piece, Block):
-                self._block(piece)
-                end = piece.base + piece.end
-                self.state.open_line = False
-            elif isinstance(piece, LongLine):
-                self._long(piece)
-                end = piece.end
-                self.state.open_line = False
-            elif self._complete(piece):
-                end = piece.position + len(piece.data)
-                self.state.open_line = True
-            self.cursor = Cursor(end, self.state.open_line)
-        return self.cursor
-
-    def _complete(self, piece: LastLine) -> bool:
-        """Take in a last line without newline when it is a whole JSON object that counting needs."""
-        line = piece.data.rstrip(b" \r\t")
-        if not line.endswith(b"}") or len(line) > 1 << 20:
-            return False
+    def _complete(self, line: bytearray) -> bool:
         try:
-            if _ANY.decode(line).type in (None, "response_item"):
-                return False
+            return _ANY.decode(line).type not in (None, "response_item")
         except BAD:
             return False
-        self._block(Block(piece.data + b"\n", len(piece.data) + 1, piece.position))
-        return True
 
     # -- the loop over lines; the only code that runs for every line ------------------------------------
 
@@ -234,13 +176,15 @@ class RolloutDecoder:
                 if letter == 116 or letter == 117 or letter == 101:
                     if own_at > self._own_at or input_at > self._input_at:
                         self._flush(own_at, input_at, letter_in)
-                    self._event(at, stop, kind + 30)
+                    kind += 30
+                    if not (starts(b'token_count"', kind) and self._repeats(at, stop, kind + 13)):
+                        self._take(_EVENTS, bytes(buffer[kind : find(b'"', kind, kind + 48)]), at, stop)
                     own_open = self.state.own_open
-            elif letter == 119 and starts(b'"type":"world_state"', kind - 8):
-                pass
             else:
                 self._flush(own_at, input_at, letter_in)
-                self._other(at, stop, kind)
+                name = bytes(buffer[kind : find(b'"', kind, kind + 48)]) if starts(b'"type":"', kind - 8) else b""
+                if not self._take(_LINES, name, at, stop):
+                    self._odd(at, stop)
                 own_open = self.state.own_open
             at = stop + 1
         self._flush(own_at, input_at, letter_in)
@@ -307,27 +251,17 @@ class RolloutDecoder:
 
     # -- lines that count -------------------------------------------------------------------------------
 
-    def _event(self, at: int, stop: int, kind: int) -> None:
-        buffer = self._buffer
-        handler: Callable[[int, int], None]
-        if buffer.startswith(b'token_count"', kind):
-            if self._repeats(at, stop, kind + 13):
-                return
-            handler = self._token_count
-        else:
-            name = _EVENTS.get(bytes(buffer[kind : buffer.find(b'"', kind, kind + 48)]))
-            if name is None:
-                return
-            handler = getattr(self, name)
-        self._guard(handler, at, stop)
-
-    def _guard(self, handler: Callable[[int, int], None], at: int, stop: int) -> None:
+    def _take(self, table: dict[bytes, str], name: bytes, at: int, stop: int) -> bool:
+        """Hand a line to what takes in its kind. False for a kind that is not known."""
+        handler = table.get(name)
         try:
-            handler(at, stop)
+            if handler is not None:
+                getattr(self, handler)(at, stop, name)
         except msgspec.ValidationError:
             self.sink.skip("impossible_value")
         except BAD:
             self.sink.skip("bad_json")
+        return handler is not None or name in _QUIET
 
     def _repeats(self, at: int, stop: int, info: int) -> bool:
         """Is this token_count a re-emission of the one before it (nearly half of all)? Told by its bytes, without
@@ -348,24 +282,19 @@ class RolloutDecoder:
     def _count_span(self) -> Span:
         return self._span(self._time(*self._here), record=False)
 
-    def _token_count(self, at: int, stop: int) -> None:
+    def _token_count(self, at: int, stop: int, _name: bytes) -> None:
         self._here = at, stop
-        payload: shapes.TokenCount = _TOKEN_COUNT.decode(memoryview(self._buffer)[at:stop]).payload
+        payload = _TOKEN_COUNT.decode(memoryview(self._buffer)[at:stop]).payload
         limits = bytes(payload.rate_limits)
         info = payload.info
         if info is None or info.total_token_usage is None:
             self._info = b""
             self.sink.no_count()
         else:
-            self.sink.count(
-                self._base + at,
-                self._count_span,
-                tokens(info.total_token_usage),
-                tokens(info.last_token_usage),
-                info.model_context_window,
-                # only versions before nested limits (0.42) never repeat a count; `null` is a later one
-                not limits or limits.startswith(b'{"primary_used_percent"'),
-            )
+            # only versions before nested limits (0.42) never repeat a count; `null` is a later one
+            single = not limits or limits.startswith(b'{"primary_used_percent"')
+            total, last = tokens(info.total_token_usage), tokens(info.last_token_usage)
+            self.sink.count(self._base + at, self._count_span, total, last, info.model_context_window, single)
         if limits not in (b"", b"null", self.state.limits):
             self._limits(limits, self._time(at, stop), self._base + at)
 
@@ -374,134 +303,99 @@ class RolloutDecoder:
         try:
             windows = rate_windows(_LIMITS.decode(raw), position, time_ms)
         except BAD:
-            return self.sink.skip("bad_rate_limits")
-        return self.sink.windows(windows) if windows else None
+            self.sink.skip("bad_rate_limits")
+        else:
+            if windows:
+                self.sink.windows(windows)
 
-    def _turn_started(self, at: int, stop: int) -> None:
+    def _turn_started(self, at: int, stop: int, _name: bytes) -> None:
         line = _TURN.decode(memoryview(self._buffer)[at:stop])
         self.sink.turn_started(self._time(at, stop), line.payload)
 
-    def _turn_completed(self, at: int, stop: int) -> None:
-        self._turn_ended(at, stop, "completed")
-
-    def _turn_aborted(self, at: int, stop: int) -> None:
-        self._turn_ended(at, stop, "aborted")
-
-    def _turn_ended(self, at: int, stop: int, outcome: str) -> None:
-        event: shapes.TurnEvent = _TURN.decode(memoryview(self._buffer)[at:stop]).payload
-        if event.error is not None:
-            outcome = "failed"
-            event.error = None
+    def _turn_ended(self, at: int, stop: int, name: bytes) -> None:
+        event = _TURN.decode(memoryview(self._buffer)[at:stop]).payload
+        outcome = "failed" if event.error is not None else "aborted" if name == b"turn_aborted" else "completed"
+        event.error = None
         self.sink.turn_ended(self._time(at, stop), event, outcome)
 
-    def _user_message(self, at: int, stop: int) -> None:
+    def _user_message(self, at: int, stop: int, _name: bytes) -> None:
         self.sink.user_message(self._time(at, stop))
 
-    def _review_entered(self, at: int, stop: int) -> None:
-        self.sink.review(self._time(at, stop), True)
+    def _review(self, at: int, stop: int, name: bytes) -> None:
+        self.sink.review(self._time(at, stop), name == b"entered_review_mode")
 
-    def _review_exited(self, at: int, stop: int) -> None:
-        self.sink.review(self._time(at, stop), False)
-
-    def _settings(self, at: int, stop: int) -> None:
+    def _settings(self, at: int, stop: int, _name: bytes) -> None:
         self.sink.settings(_SETTINGS.decode(memoryview(self._buffer)[at:stop]).payload)
 
-    def _other(self, at: int, stop: int, kind: int) -> None:
-        starts = self._buffer.startswith
-        if starts(b'"type":"turn_context"', kind - 8):
-            self._guard(self._context, at, stop)
-        elif starts(b'"type":"token_usage_record"', kind - 8):
-            self._guard(self._record, at, stop)
-        elif starts(b'"type":"compacted"', kind - 8):
-            self._compacted(at, stop)
-        elif starts(b'"type":"session_meta"', kind - 8):
-            self._guard(self._meta, at, stop)
-        elif not starts(b'"type":"inter_agent_communication', kind - 8):
-            self._odd(at, stop)
-
-    def _context(self, at: int, stop: int) -> None:
+    def _context(self, at: int, stop: int, _name: bytes) -> None:
         text = bytes(self._buffer[at + 40 : stop])
-        if text == self._turn_context:  # written once per response before 0.110, always the same
-            return
-        self._turn_context = text
-        self.sink.context(_CONTEXT.decode(memoryview(self._buffer)[at:stop]).payload)
+        if text != self._turn_context:  # written once per response before 0.110, always the same
+            self._turn_context = text
+            self.sink.context(_CONTEXT.decode(memoryview(self._buffer)[at:stop]).payload)
 
-    def _record(self, at: int, stop: int) -> None:
+    def _record(self, at: int, stop: int, _name: bytes) -> None:
         record = _RECORD.decode(memoryview(self._buffer)[at:stop]).payload
         self.sink.record(self._base + at, self._span(self._time(at, stop), record=True), record)
 
-    def _meta(self, at: int, stop: int) -> None:
-        meta: shapes.SessionMeta = _META.decode(memoryview(self._buffer)[at:stop]).payload
+    def _meta(self, at: int, stop: int, _name: bytes) -> None:
+        meta = _META.decode(memoryview(self._buffer)[at:stop]).payload
         self.state.layout = layout_of(meta.cli_version)
         self.sink.meta(self._time(at, stop), meta)
 
-    def _compacted(self, at: int, stop: int) -> None:
+    def _compacted(self, at: int, stop: int, _name: bytes = b"") -> None:
         """Never decoded: compacted lines are a quarter of all bytes and hold whole conversations."""
-        key = b'"compaction_response_id":'
-        found = self._buffer.rfind(key, max(at, stop - (16 << 10)), stop)
-        response = None
-        if found >= 0:
-            value = bytes(self._buffer[found + len(key) : stop]).lstrip()
-            if value.startswith(b'"'):
-                response = value[1 : value.find(b'"', 1)].decode("utf-8", "replace")
-        self.sink.compacted(response)
+        tail = bytes(self._buffer[max(at, stop - (16 << 10)) : stop])
+        _, key, value = tail.rpartition(b'"compaction_response_id":')
+        found = re.match(rb'\s*"([^"]*)"', value) if key else None
+        self.sink.compacted(found[1].decode("utf-8", "replace") if found else None)
 
     def _odd(self, at: int, stop: int) -> None:
         """A line whose kind is not where it should be: parse it whole and handle it all the same."""
         if self._buffer.startswith(b"\xef\xbb\xbf", at):
             at += 3
         text = self._buffer[at:stop].strip()
-        if not text:
-            return None
         try:
-            line = _ANY.decode(text)
+            line = _ANY.decode(text or b'{"record_type":""}')
+            nested = line.type in ("event_msg", "response_item") and line.payload
+            name = (_KIND.decode(line.payload).type if nested else line.type) or ""
         except msgspec.ValidationError:
-            return self.sink.skip("unknown_line")
-        except BAD:
-            return self.sink.skip("bad_json")
-        if line.type is None or not line.payload:
-            if line.record_type is None and line.type not in _BARE and b'"instructions"' not in text[:400]:
-                self.sink.skip("unknown_line")
-            return None
-        try:
-            name = _KIND.decode(line.payload).type if line.type in ("event_msg", "response_item") else None
-        except BAD:
-            return self.sink.skip("impossible_value")
-        if line.type == "response_item":
-            return self._odd_item(line, name)
-        handler = _EVENTS.get((name or "").encode()) if line.type == "event_msg" else _LINES.get(line.type)
-        if handler is not None:
-            self._guard(getattr(self, handler), at, stop)
-        elif line.type != "event_msg" and line.type not in _QUIET:
             self.sink.skip("unknown_line")
-        return None
+        except BAD:
+            self.sink.skip("bad_json")
+        else:
+            if line.type is None or not line.payload:
+                known = line.record_type is not None or name in _BARE or b'"instructions"' in text[:400]
+            elif line.type == "response_item":
+                known = self._odd_item(line, name or "m")
+            else:
+                event = line.type == "event_msg"
+                known = self._take(_EVENTS if event else _LINES, name.encode(), at, stop) or event
+            if not known:
+                self.sink.skip("unknown_line")
 
-    def _odd_item(self, line: shapes.Line, name: str | None) -> None:
+    def _odd_item(self, line: Any, name: str) -> bool:
         """A response item in an unusual layout: only its direction and time matter."""
         self._settle()
         state = self.state
-        name = name or "m"
         if name == "message":
             own = b'"assistant"' in bytes(line.payload)[:400]
-        else:  # as in _item
+        else:  # as in _block
             own = name[0] in "rlw" or (name[0] in "fc" and not name.endswith("_output"))
         if own:
             if not state.own_open:
                 self._open()
             state.own_ms = iso_ms(line.timestamp)
-            state.own_last = True
         else:
             state.input_ms, state.input_kind = iso_ms(line.timestamp), name[0]
-            state.own_last = False
-        state.items = True
+        state.items, state.own_last = True, own
+        return True
 
     def _long(self, line: LongLine) -> None:
         """A line beyond the longest we hold: bodies are stepped over as always, a usage line is told as lost."""
         head = bytes(line.head[:300])
         if b'"type":"compacted"' in head:
-            piece = line.head[:100] + line.tail + b"\n"
-            self._buffer, self._base = bytearray(piece), line.position
-            self._compacted(0, len(piece) - 1)
+            self._buffer = line.head[:100] + line.tail
+            self._compacted(0, len(self._buffer))
         elif b'"type":"response_item"' not in head and b'"item_completed"' not in head:
             self.sink.skip("long_line")
 
@@ -517,33 +411,24 @@ def layout_of(version: str | None) -> str:
     return "after" if (major, minor) >= (0, 70) else "before"
 
 
-def rate_windows(limits: shapes.RateLimits, position: int, time_ms: int) -> list[RateWindow]:
+def rate_windows(limits: Any, position: int, time_ms: int) -> list[RateWindow]:
     """A snapshot's windows, whatever the shape of its version: flat, relative or absolute reset times."""
     balance = limits.credits.balance if limits.credits else None
     rows = [limits.primary, limits.secondary]
     if limits.primary_used_percent is not None:
-        rows[0] = shapes.Window(limits.primary_used_percent, limits.primary_window_minutes)
+        minutes = limits.primary_window_minutes
+        rows[0] = shapes.Window(used_percent=limits.primary_used_percent, window_minutes=minutes)
     if limits.secondary_used_percent is not None:
-        rows[1] = shapes.Window(limits.secondary_used_percent, limits.secondary_window_minutes)
+        minutes = limits.secondary_window_minutes
+        rows[1] = shapes.Window(used_percent=limits.secondary_used_percent, window_minutes=minutes)
     windows = []
     for row in rows:
-        if row is None or row.used_percent is None:
-            continue
-        resets = row.resets_at
-        if resets is None and row.resets_in_seconds is not None:
-            resets = time_ms // 1000 + row.resets_in_seconds
-        windows.append(
-            RateWindow(
-                position,
-                time_ms,
-                limits.limit_id,
-                row.window_minutes,
-                row.used_percent,
-                resets,
-                limits.plan_type,
-                None if balance is None else str(balance),
-            )
-        )
+        if row is not None and row.used_percent is not None:
+            resets = row.resets_at
+            if resets is None and row.resets_in_seconds is not None:
+                resets = time_ms // 1000 + row.resets_in_seconds
+            told = (limits.limit_id, row.window_minutes, row.used_percent, resets, limits.plan_type)
+            windows.append(RateWindow(position, time_ms, *told, None if balance is None else str(balance)))
     return windows
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -128,6 +129,7 @@ class ToolDecoder:
 
     def __init__(self, secret: bytes, cwd: str | None = None, thread: str | None = None, state: bytes = b"") -> None:
         self._secret, self._cwd, self._thread = secret, cwd or "/", thread
+        self._key = lru_cache(_MOST)(self._hash)
         self._state = msgspec.msgpack.decode(state, type=_State) if state else _State()
         self.uses = [one for use in self._state.pending.values() for one in (use, *use.inner)]
         self.skipped = 0
@@ -225,9 +227,8 @@ class ToolDecoder:
             use.duration_ms = use.duration_ms or int(float(found[1]) * 1000)
         if found := _TOKENS.search(raw[:1200] if raw[:1] == b"[" else head):
             use.output_tokens = int(found[1])
-        if use.kind != "image":  # of a text, every escape is a byte more than it stands for
-            size = max(0, len(raw) - 2 - raw.count(b"\\") + raw.count(b"\\\\"))
-            use.output_bytes += _shared(use, size)
+        if use.kind != "image":  # every escape is a byte more than it stands for; a backslash itself isn't counted
+            use.output_bytes += _shared(use, max(0, len(raw) - 2 - raw.count(b"\\")))
         if b" running with " not in head:
             del self._state.pending[key]
 
@@ -310,7 +311,7 @@ class ToolDecoder:
         ending = path.rpartition("/")[2].rpartition(".")[2].lower()
         return f"{ending if ending in _EXTENSIONS else 'other'}:{self._key(path, 4)}"
 
-    def _key(self, text: str, size: int = 8) -> str:
+    def _hash(self, text: str, size: int = 8) -> str:
         data = text.encode("utf-8", "replace")
         return hashlib.blake2b(data, key=self._secret, digest_size=size).hexdigest()
 

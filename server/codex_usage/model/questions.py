@@ -32,5 +32,8 @@ QUESTIONS: dict[str, Question] = {
     "status": Question(period="this_month"),
     "allowance": Question((*SPAN, *FILTERS, "weeks", "call")),
     "pricing-coverage": Question((*SPAN, *FILTERS), period="all", whole=True),
+    "call": Question(("call",), period="all"),
+    "board": Question(period="all"),
+    "usage": Question(("limit", "cursor"), period="all", limit=20_000),
     "export": Question((*SPAN, *FILTERS), period="all", whole=True),
 }

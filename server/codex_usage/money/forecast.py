@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left, bisect_right
+from collections import namedtuple
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -80,32 +81,27 @@ class _Curve:
             self.points[-1] = max(self.points[-1], points)
 
     def __call__(self, time_ms: float) -> float:
-        t, p = self.times, self.points
-        i = bisect_right(t, time_ms)
-        if i == 0 or i == len(t):
-            return p[max(0, i - 1)]
-        return p[i - 1] + (p[i] - p[i - 1]) * (time_ms - t[i - 1]) / (t[i] - t[i - 1])
+        return _along(self.times, self.points, bisect_right(self.times, time_ms), time_ms)
 
     def when(self, points: float) -> float:
         """The first moment at which so much was used."""
-        t, p = self.times, self.points
-        i = min(bisect_left(p, points), len(p) - 1)
-        if i == 0 or p[i] <= p[i - 1]:
-            return t[i]
-        return t[i - 1] + (t[i] - t[i - 1]) * (points - p[i - 1]) / (p[i] - p[i - 1])
+        return _along(self.points, self.times, bisect_left(self.points, points), points)
 
     def seen(self, start: float, end: float) -> bool:
         known = self.times[0] <= start and end <= self.times[-1]
         return known and not any(since < end and start < until for since, until in self.blind)
 
 
-class _Piece(NamedTuple):
-    """A part of a local day, and what was used at the same hours of other days: (points, how long ago, this window)."""
+def _along(xs: Sequence[float], ys: Sequence[float], i: int, x: float) -> float:
+    """The value at x of a line through points, of which the i-th is the first behind it; flat beyond them."""
+    if i == 0 or i == len(xs):
+        return ys[max(0, i - 1)]
+    return ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) / (xs[i] - xs[i - 1])
 
-    start: int
-    end: int
-    alike: list[tuple[float, int, bool]]
-    every: list[tuple[float, int, bool]]
+
+#: A part of a local day, and what was used at the same hours of like days and of every other day: each a list of
+#: (points, how long ago, this window).
+_Piece = namedtuple("_Piece", "start end alike every")
 
 
 def _pieces(curve: _Curve, start: int, end: int, own_ms: int, zone: tzinfo) -> list[_Piece]:
@@ -152,13 +148,8 @@ def _relation(curve: _Curve, elapsed: list[_Piece]) -> float | None:
     return min(5.0, max(0.2, (used + 2) / (expected + 2))) if expected else None
 
 
-class _View(NamedTuple):
-    """One way to see the future: the factor on earlier windows' days, on this window's, and the doubt of both."""
-
-    before: float
-    own: float
-    doubt: float
-    flat: bool = False
+#: One way to see the future: the factor on earlier windows' days, on this window's, and the doubt of both.
+_View = namedtuple("_View", "before own doubt flat", defaults=(False,))
 
 
 def forecast(windows: Sequence[Window], minutes: int, now_ms: int, zone: tzinfo = UTC) -> Forecast | None:

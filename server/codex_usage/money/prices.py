@@ -13,14 +13,17 @@ import importlib.util
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from codex_usage.homes.config import config_mark
 from codex_usage.model import Tokens
-from codex_usage.money.config import PRICE_FILES, CardRow, PriceRow, Pricing, RateCard, load_pricing, load_rate_card
+from codex_usage.money.catalog import catalog
+from codex_usage.money.config import PRICE_FILES, load_pricing, load_rate_card
 
 #: Raise it when a rule in here changes: all money is then worked out again.
 RULES = 1
@@ -146,50 +149,22 @@ def key_of(provider: str, model: str | None, tier: str | None) -> Key:
     return provider, model or "", "priority" if tier == "fast" and provider == "codex" else tier
 
 
-def rate_at(rates: list[Rate], time_ms: int) -> Rate:
-    """The rate in force at a time; before the first one the oldest."""
-    for rate in reversed(rates):
-        if time_ms >= rate.from_ms:
-            return rate
-    return rates[0]
-
-
 class Prices:
     """The rates of models as the price data and the user's files have them now."""
 
-    def __init__(self, pricing: Pricing | None = None, card: RateCard | None = None) -> None:
-        self._pricing = pricing
-        self._card = card
-        self._rates: dict[Key, list[Rate]] = {}
-
-    @property
-    def pricing(self) -> Pricing:
-        """The user's own prices."""
-        if self._pricing is None:
-            self._pricing = load_pricing()
-        return self._pricing
-
-    @property
-    def card(self) -> RateCard:
-        """The rate card in force."""
-        if self._card is None:
-            self._card = load_rate_card()
-        return self._card
+    pricing = cached_property(lambda _: load_pricing())
+    card = cached_property(lambda _: load_rate_card())
 
     def rate(self, provider: str, model: str | None, tier: str | None, time_ms: int) -> Rate:
-        """The rate of a call."""
-        return rate_at(self.rates(key_of(provider, model, tier)), time_ms)
+        """The rate of a call; before the first one the oldest."""
+        rates = self.rates(key_of(provider, model, tier))
+        return next((rate for rate in reversed(rates) if time_ms >= rate.from_ms), rates[0])
 
     def rates(self, key: Key) -> list[Rate]:
         """All rates of a model and tier by their first moments; at least one, if only to say that there is none."""
-        rates = self._rates.get(key)
-        if rates is None:
-            rates = self._rates[key] = self._work_out(*key)
-        return rates
-
-    def _work_out(self, provider: str, model: str, tier: str) -> list[Rate]:
+        provider, model, tier = key
         if not model:
-            return [_unpriced(0, "the log names no model")]
+            return [Rate(0, None, "none", "unpriced", "the log names no model", [])]
         name, alias = self._name(model)
         if name in ALIASES and name not in self.pricing.models and not _market(provider, name, ""):
             name, alias = ALIASES[name], f"{model} priced as {ALIASES[name]}: it has no published price"
@@ -206,17 +181,18 @@ class Prices:
             offer = offer or _in_force(market, start)
             standard = standard or _in_force(plain, start)
             if offer is None:
-                rate = _unpriced(start, _nothing_known(model, own_plain))
+                begin = f"pricing.json prices {model} from {_day(own_plain[0].from_ms)} on only" if own_plain else None
+                rate = Rate(start, None, "none", "unpriced", begin or f"no price is known for {model}", [])
             else:
                 reason = "; ".join(filter(None, (alias, offer.reason))) or None
                 state = "estimated" if reason else "exact"
                 plainly = standard.bands if standard and standard.bands != offer.bands else []
                 rate = Rate(start, offer.matched, offer.source, state, reason, offer.bands, standard=plainly)
                 if offer.from_ms:
-                    rate = msgspec.structs.replace(rate, since=str(_day(offer.from_ms)))
+                    rate = replace(rate, since=str(_day(offer.from_ms)))
             if provider == "codex":
                 rate = self._credit(rate, model, name, alias, tier, standard, start < since)
-            if not rates or msgspec.structs.replace(rate, from_ms=rates[-1].from_ms) != rates[-1]:
+            if not rates or replace(rate, from_ms=rates[-1].from_ms) != rates[-1]:
                 rates.append(rate)
         return rates
 
@@ -235,7 +211,11 @@ class Prices:
             now = sorted((row for row in rows if row.from_ms == start), key=lambda row: row.above)
             reason = next((row.estimated for row in now if row.estimated), None)
             source = next((row.source for row in now if row.source), "pricing.json")
-            offers.append(_Offer(start, name, source, [_own_band(row) for row in now], reason))
+            bands = [
+                _band(row.above, (row.input, row.cached_input, row.cache_write, row.cache_write_1h, row.output))
+                for row in now
+            ]
+            offers.append(_Offer(start, name, source, bands, reason))
         return offers
 
     def _credit(
@@ -244,23 +224,25 @@ class Prices:
         """A rate with its credits: of the rate card, else inferred from the standard price of that day."""
         card = self.card
         if card.plan != "tokens":
-            return _without_credits(rate, f"on a {card.plan.replace('_', '-')} plan credits do not follow tokens")
+            why = f"on a {card.plan.replace('_', '-')} plan credits do not follow tokens"
+            return replace(rate, credit_confidence="missing", credit_reason=why)
         row = next((card.rows[n] for n in (model, name, rate.matched) if n in card.rows), None)
         reasons = [alias or ""] if row is not None and row.model != model else []
         if row is not None:
-            found = _card_rate(row)
+            found = CreditRate(*(int(part * _PICO_PER_TOKEN) for part in (row.input, row.cached_input, row.output)))
         elif standard is not None:
             band, times = standard.bands[0], CREDITS_PER_USD
             found = CreditRate(band.input * times, band.cached * times, band.output * times)
             reasons += [alias or "", f"not on the rate card; {times} credits for a dollar of the standard price"]
         else:
-            return _without_credits(rate, "neither on the rate card nor priced")
+            why = "neither on the rate card nor priced"
+            return replace(rate, credit_confidence="missing", credit_reason=why)
         plain = None
         if tier == "priority":
             names = (model, name, rate.matched or "", "default")
             fast = next(card.fast[n] for n in names if n in card.fast)
             plain = found
-            found = CreditRate(*(int(part * fast.multiplier) for part in msgspec.structs.astuple(found)))
+            found = CreditRate(*(int(part * fast.multiplier) for part in astuple(found)))
             reasons.append(f"fast mode taken as {fast.multiplier.normalize():f} times ({fast.source})")
         elif tier:
             reasons.append(f"no credit rate is published for {tier}; the standard one")
@@ -269,30 +251,7 @@ class Prices:
         told = "; ".join(dict.fromkeys(reason for reason in reasons if reason)) or None
         state = "inferred" if told or row is None else row.state
         told = told or (row.note if row else None) or None
-        return msgspec.structs.replace(
-            rate, credits=found, credit_confidence=state, credit_reason=told, plain_credits=plain
-        )
-
-
-def load_prices() -> None:
-    """Import the price data ahead of its first use."""
-    from codex_usage.money.catalog import catalog
-
-    catalog()
-
-
-def _unpriced(start: int, reason: str) -> Rate:
-    return Rate(start, None, "none", "unpriced", reason, [])
-
-
-def _nothing_known(model: str, own: list[_Offer]) -> str:
-    if own:
-        return f"pricing.json prices {model} from {_day(own[0].from_ms)} on only"
-    return f"no price is known for {model}"
-
-
-def _without_credits(rate: Rate, reason: str) -> Rate:
-    return msgspec.structs.replace(rate, credit_confidence="missing", credit_reason=reason)
+        return replace(rate, credits=found, credit_confidence=state, credit_reason=told, plain_credits=plain)
 
 
 def _in_force(offers: Iterable[_Offer], time_ms: int) -> _Offer | None:
@@ -305,8 +264,6 @@ def _market(provider: str, name: str, tier: str) -> list[_Offer]:
     """What genai-prices has for a model, by its start dates; empty when it does not know the name."""
     from genai_prices.types import StartDateConstraint
 
-    from codex_usage.money.catalog import catalog
-
     data = catalog()
     try:
         _, info = data.snapshot.find_provider_model(name, None, _MODEL_PROVIDERS[provider], None)
@@ -314,13 +271,11 @@ def _market(provider: str, name: str, tier: str) -> list[_Offer]:
         return []
     context = {"service_tier": tier, "speed": tier, "processing": tier} if tier else None
     variants = list(info.price_variants or ())
-    starts = {
-        condition.constraint.start_date
-        for condition in variants + (info.prices if isinstance(info.prices, list) else [])
-        if isinstance(condition.constraint, StartDateConstraint)
-    }
+    conditions = variants + (info.prices if isinstance(info.prices, list) else [])
+    limits = [each.constraint for each in conditions if isinstance(each.constraint, StartDateConstraint)]
+    starts = sorted({limit.start_date for limit in limits})
     offers: list[_Offer] = []
-    for start in [date(1970, 1, 1), *sorted(starts)]:
+    for start in [date(1970, 1, 1), *starts]:
         noon = datetime.combine(start, datetime.min.time(), UTC) + timedelta(hours=12)
         bands = _bands(info.get_prices(noon, context))
         known = not context or any(_applies(variant, noon, context) for variant in variants)
@@ -339,14 +294,12 @@ def _applies(variant: Any, moment: datetime, context: dict[str, str]) -> bool:
 
 def _bands(prices: Any) -> list[Band]:
     """A ModelPrice as bands by input size. A class without a price of its own costs as its parent class."""
-    named = {
-        name: getattr(prices, f"{name}_mtok", None)
-        for name in ("input", "cache_read", "cache_write", "cache_write_1h", "output")
-    }
-    if named["input"] is None or named["output"] is None:
+    words = ("input", "cache_read", "cache_write", "cache_write_1h", "output")
+    values = [getattr(prices, f"{word}_mtok", None) for word in words]
+    if values[0] is None or values[-1] is None:
         return []
-    starts = {0} | {tier.start for value in named.values() for tier in getattr(value, "tiers", ())}
-    return [_band(start, *(_price_above(value, start) for value in named.values())) for start in sorted(starts)]
+    starts = {0} | {tier.start for value in values for tier in getattr(value, "tiers", ())}
+    return [_band(start, (_price_above(value, start) for value in values)) for start in sorted(starts)]
 
 
 def _price_above(value: Any, above: int) -> Decimal | None:
@@ -357,25 +310,12 @@ def _price_above(value: Any, above: int) -> Decimal | None:
     return Decimal(reached[-1] if reached else value.base)
 
 
-def _own_band(row: PriceRow) -> Band:
-    return _band(row.above, row.input, row.cached_input, row.cache_write, row.cache_write_1h, row.output)
-
-
-def _band(
-    above: int,
-    base: Decimal | None,
-    cached: Decimal | None,
-    write: Decimal | None,
-    hour: Decimal | None,
-    output: Decimal | None,
-) -> Band:
+def _band(above: int, prices: Iterable[Decimal | None]) -> Band:
+    """A band from prices of input, cached, written (also for an hour) and output, in USD per million tokens."""
+    base, cached, write, hour, output = prices
     write = base if write is None else write
-    prices = (base, base if cached is None else cached, write, write if hour is None else hour, output)
-    return Band(above, *(int((price or Decimal(0)) * _PICO_PER_TOKEN) for price in prices))
-
-
-def _card_rate(row: CardRow) -> CreditRate:
-    return CreditRate(*(int(part * _PICO_PER_TOKEN) for part in (row.input, row.cached_input, row.output)))
+    each = (base, base if cached is None else cached, write, write if hour is None else hour, output)
+    return Band(above, *(int((price or Decimal(0)) * _PICO_PER_TOKEN) for price in each))
 
 
 def _ms(day: date) -> int:

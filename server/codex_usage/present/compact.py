@@ -27,6 +27,7 @@ from codex_usage.answers import (
 )
 from codex_usage.answers.diagnostics_results import Diagnostics
 from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Part, PeriodInfo
+from codex_usage.evidence.results import Evidence
 from codex_usage.index.zones import zone_of
 
 MOST_BYTES = 16_000
@@ -55,8 +56,8 @@ _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 def for_model(answer: BaseModel, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
-    shown = _SHOWN[type(answer)](answer, detail == "full")
-    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+    show: Callable[[Any, bool], dict[str, Any]] = _SHOWN.get(type(answer), _other)
+    return json.dumps(show(answer, detail == "full"), separators=(",", ":"), ensure_ascii=False)
 
 
 def fits(text: str) -> bool:
@@ -437,6 +438,21 @@ def _clip(text: str | None, full: bool) -> str | None:
     return f"{text[: most - 12]}…{text[-11:]}"
 
 
+def _evidence(answer: Evidence, _: bool) -> dict[str, Any]:
+    columns = ("line", "kind", "label", "tokens", "since_turn_s", "text")
+    shown = {
+        "call": answer.call_id, "thread": answer.thread_id, "model": answer.model, "log": answer.log,
+        "tokens_by": answer.token_method, "duration_s": answer.duration_s, "columns": columns,
+        "rows": [[getattr(entry, name) for name in columns] for entry in answer.entries], "omitted": answer.omitted,
+        "redacted": answer.redactions, "tokens": answer.groups, "warnings": answer.warnings,
+    }  # fmt: skip
+    return {name: value for name, value in shown.items() if value not in (None, [], {})}
+
+
+def _other(answer: BaseModel, _: bool) -> dict[str, Any]:
+    return answer.model_dump(exclude={"coverage", "privacy_mode"})
+
+
 _SHOWN: dict[type[BaseModel], Callable[[Any, bool], dict[str, Any]]] = {
     Summary: _summary,
     Threads: _threads,
@@ -445,4 +461,5 @@ _SHOWN: dict[type[BaseModel], Callable[[Any, bool], dict[str, Any]]] = {
     Explanation: _explanation,
     Recommendations: _advice,
     Diagnostics: _diagnostics,
+    Evidence: _evidence,
 }

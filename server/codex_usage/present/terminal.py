@@ -41,6 +41,7 @@ from codex_usage.answers.results import (
     PeriodInfo,
     PricingCoverage,
 )
+from codex_usage.evidence.results import Evidence
 from codex_usage.index.zones import zone_of
 from codex_usage.model.words import many
 
@@ -556,6 +557,26 @@ def _clock(time: str, zone: str, length: int) -> str:
     return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(" ")[:length] if time else ""
 
 
+def show_evidence(out: Console, answer: Evidence) -> None:
+    """The lines of a log that a call was about."""
+    took = "" if answer.duration_s is None else f", {answer.duration_s:.1f} s"
+    out.print(_plain(f"Call {answer.call_id} of {answer.model or '(unknown)'}{took}"), style="bold")
+    out.print(_plain(f"{answer.log} ({answer.format}); tokens by {answer.token_method}"), style="dim")
+    for entry in answer.entries:
+        since = "" if entry.since_turn_s is None else f"+{entry.since_turn_s:.1f} s  "
+        took = "" if entry.reported_s is None else f", took {entry.reported_s:.1f} s"
+        what = f"{since}{entry.kind} {entry.label or ''}".rstrip()
+        out.print(_plain(f"{entry.line:>6}  {what} ({many(entry.tokens, 'token')}{took})"), style="cyan")
+        if entry.text:
+            out.print("\n".join(f"        {_plain(line)}" for line in entry.text.splitlines()) + " …" * entry.truncated)
+    for word, counts in (("Tokens", answer.groups), ("Left out", answer.omitted), ("Redacted", answer.redactions)):
+        if counts:
+            told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+            out.print(f"{word}: {told}", style="dim")
+    for warning in answer.warnings:
+        out.print(_plain(warning), style="red")
+
+
 _SHOW: dict[type[BaseModel], Callable[[Console, Any], None]] = {
     Summary: show_summary,
     Threads: show_threads,
@@ -566,4 +587,5 @@ _SHOW: dict[type[BaseModel], Callable[[Console, Any], None]] = {
     Diagnostics: show_diagnostics,
     Allowance: show_allowance,
     PricingCoverage: show_pricing,
+    Evidence: show_evidence,
 }

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from codex_usage.answers import Context, make_context
 from codex_usage.answers.questions import Asked, ask, since
+from codex_usage.evidence.context import call_context
 from codex_usage.homes import Places, find_places
 from codex_usage.index import Index, Refreshed, open_index, patience, refresh
 from codex_usage.model import BadInput, IndexBusy, NoHome
 from codex_usage.model.questions import QUESTIONS
 from codex_usage.present import MOST_BYTES, fits, for_model
+from codex_usage.present.privacy import shield
 from codex_usage.serve.tools import TOOLS
 
 _LOCK_SECONDS = 2.0
@@ -22,6 +27,9 @@ _SCAN_SECONDS = 15.0
 #: Rows that a model gets without asking for a number of them, and at most.
 _ROWS = {"recommendations": 3, "diagnostics": 10}
 _MOST_ROWS = 100
+#: What opens the log lines of a call to a model; the second is an older tool's spelling.
+ALLOW_CONTEXT = ("CODEX_USAGE_ALLOW_RAW_CONTEXT", "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT")
+Private = Callable[[Any], Any]
 _completing = threading.Lock()
 
 
@@ -40,10 +48,16 @@ def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Ma
         question, values = "session", {"thread": values["thread"]}
     if "limit" in QUESTIONS[question].takes and values.get("limit") in (None, ""):
         values["limit"] = _ROWS.get(question, 8)
-    asked = Asked(question, values, find_places(env=env), current, _SCAN_SECONDS, _MOST_ROWS)
+    env = os.environ if env is None else env
+    places = find_places(env=env)
+    private = shield(env.get("CODEX_USAGE_PRIVACY_MODE") or "normal", places.data)
+    if question in _OTHERS:
+        with reading(Asked("board", {}, places)) as context:
+            return for_model(private(_OTHERS[question](context, places, values, private, env)), detail)
+    asked = Asked(question, values, places, current, _SCAN_SECONDS, _MOST_ROWS)
     with reading(asked) as context:
         while True:
-            text = for_model(ask(context, asked), detail)
+            text = for_model(private(ask(context, asked)), detail)
             limit = asked.limit()
             if fits(text) or limit <= 1 or "limit" not in values:
                 return text
@@ -51,16 +65,39 @@ def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Ma
             asked = replace(asked, values={**values, "limit": fewer})
 
 
+def _evidence(
+    context: Context, places: Places, values: dict[str, Any], _: Private, env: Mapping[str, str]
+) -> BaseModel:
+    if not {"1", "true"} & {env.get(name, "").lower() for name in ALLOW_CONTEXT}:
+        raise BadInput(f"Log lines are shown only where the user set {ALLOW_CONTEXT[0]}=1 for this server.")
+    mode, tools = values.get("mode") or "quick", values.get("tool_output") is True
+    call = str(values.get("call") or "")
+    return call_context(
+        context.index, places, call, mode=str(mode), tool_output=tools, most_entries=40, most_chars=8000
+    )
+
+
+def _page(context: Context, places: Places, _: dict[str, Any], private: Private, env: Mapping[str, str]) -> BaseModel:
+    from codex_usage.present.page import language, write_page  # Jinja2 takes its time, and few ask for it
+
+    lang = language(None, env)
+    return write_page(context, places.data / "dashboard.html", private=private, lang=lang)
+
+
+_OTHERS = {"context": _evidence, "dashboard": _page}
+
+
 @contextmanager
-def reading(asked: Asked) -> Iterator[Context]:
-    """What answers a question, after a bounded refresh; older logs are read while the client goes on. Raises NoHome."""
+def reading(asked: Asked, zone: str | None = None, seen: Refreshed | None = None) -> Iterator[Context]:
+    """What answers a question, after a bounded refresh, if there is no `seen` one; older logs are read while the client
+    goes on. Raises NoHome."""
     places = asked.places or find_places()
     if not places.found:
         looked = ", ".join(str(home) for home in places.homes)
         raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
     with open_index(places.index) as index:
-        refreshed = _refresh(index, places, since(make_context(index), asked))
-        yield make_context(index, refreshed=refreshed)
+        refreshed = seen or _refresh(index, places, since(make_context(index, zone), asked))
+        yield make_context(index, zone, refreshed=refreshed)
     if refreshed.pending_files:
         _complete_in_background(places)
 

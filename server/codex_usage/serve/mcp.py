@@ -15,15 +15,20 @@ from codex_usage import __version__
 from codex_usage.model import UsageError
 from codex_usage.serve.tools import INSTRUCTIONS, NAME, TOOLS
 
-#: Codex runs a tool unprompted only when it is read-only (and says that it touches nothing outside).
-_READ_ONLY = types.ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
+
+def _annotations(writes: bool) -> types.ToolAnnotations:
+    """Codex runs a tool unprompted only when it is read-only (and says that it touches nothing outside)."""
+    return types.ToolAnnotations(read_only_hint=not writes, destructive_hint=False, open_world_hint=False)
 
 
 async def _list_tools(_: ServerRequestContext[Any], __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
     tools = [
-        types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=_READ_ONLY)
+        types.Tool(
+            name=tool.name, description=tool.description, input_schema=tool.schema,
+            annotations=_annotations(tool.writes),
+        )
         for tool in TOOLS
-    ]
+    ]  # fmt: skip
     return types.ListToolsResult(tools=tools)
 
 

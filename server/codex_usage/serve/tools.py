@@ -11,22 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 NAME = "codex-usage"
-INSTRUCTIONS = "Exact usage and cost of Codex and Claude Code on this machine, and why it changed."
+INSTRUCTIONS = "Exact usage and cost of Codex and Claude Code on this machine, and why."
 
 _PERIOD = {
     "type": "string",
-    "description": "today, yesterday, last_7_days (default), last_30_days, this_week, this_month, this_year, all, "
-    "2026-11-14 or 2026-11-01..2026-11-14 (inclusive, local days)",
+    "description": "today, yesterday, last_7_days (default), last_30_days, this_week, this_month, all, 2026-11-14 or "
+    "2026-11-01..2026-11-14 (inclusive)",
 }
-_SAME_PERIOD = {"type": "string", "description": "as in usage_summary"}
 _THREAD = {"type": "string", "description": "id, name or current"}
+_TEXT = {"type": "string"}
 _DETAIL = {"type": "string", "enum": ["concise", "full"]}
-_FILTERS = {
-    "model": {"type": "string"},
-    "project": {"type": "string"},
-    "effort": {"type": "string"},
-    "provider": {"type": "string"},
-}
+_FILTERS = {"model": _TEXT, "project": _TEXT, "provider": _TEXT}
 _GROUPS = "model, project, day, week, month, effort, tier, origin, provider, role or thread"
 
 
@@ -38,11 +33,12 @@ class Tool:
     question: str
     description: str
     properties: Mapping[str, Any]
+    writes: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its arguments."""
-        return {"type": "object", "properties": dict(self.properties), "additionalProperties": False}
+        return {"type": "object", "properties": dict(self.properties)}
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -55,6 +51,7 @@ TOOLS: tuple[Tool, ...] = (
             "by": {"type": "string", "description": f"{_GROUPS}; default model; two with a comma"},
             "thread": _THREAD,
             **_FILTERS,
+            "effort": _TEXT,
             "limit": {"type": "integer", "description": "rows, default 8, at most 100"},
             "detail": _DETAIL,
         },
@@ -68,7 +65,7 @@ TOOLS: tuple[Tool, ...] = (
             "period": {"type": "string", "description": "as in usage_summary; default: the spike"},
             "baseline": {"type": "string", "description": "period to compare with, default the one before"},
             "metric": {"type": "string", "description": "cost_usd, credits, total_tokens"},
-            "thread": _THREAD,
+            "thread": _TEXT,
             **_FILTERS,
             "detail": _DETAIL,
         },
@@ -79,9 +76,9 @@ TOOLS: tuple[Tool, ...] = (
         "What to change to spend less: savings worked out call by call, with their grounds.",
         {
             "period": {"type": "string", "description": "as in usage_summary, default last_30_days"},
-            "thread": _THREAD,
-            "model": {"type": "string"},
-            "project": {"type": "string"},
+            "thread": _TEXT,
+            "model": _TEXT,
+            "project": _TEXT,
             "limit": {"type": "integer", "description": "default 3"},
             "detail": _DETAIL,
         },
@@ -91,12 +88,12 @@ TOOLS: tuple[Tool, ...] = (
         "threads",
         "The costliest (or latest) threads of a period; with thread, all about that one and its subagents.",
         {
-            "period": _SAME_PERIOD,
-            "thread": _THREAD,
+            "period": _TEXT,
+            "thread": _TEXT,
             "order": {"type": "string", "description": "cost, tokens, calls, recent, output"},
             **_FILTERS,
             "limit": {"type": "integer"},
-            "cursor": {"type": "string"},
+            "cursor": _TEXT,
             "detail": _DETAIL,
         },
     ),
@@ -105,12 +102,12 @@ TOOLS: tuple[Tool, ...] = (
         "calls",
         "Single model calls, costliest first, of a period or thread.",
         {
-            "period": _SAME_PERIOD,
-            "thread": _THREAD,
+            "period": _TEXT,
+            "thread": _TEXT,
             "order": {"type": "string", "description": "cost, tokens, uncached, output, recent, duration"},
             **_FILTERS,
             "limit": {"type": "integer"},
-            "cursor": {"type": "string"},
+            "cursor": _TEXT,
             "detail": _DETAIL,
         },
     ),
@@ -124,10 +121,17 @@ TOOLS: tuple[Tool, ...] = (
                 "description": "overview, tools, mcp, tool-output, commands, git-interactions, file-reads, "
                 "file-modifications, read-productivity, concentration",
             },
-            "period": _SAME_PERIOD,
-            "thread": _THREAD,
-            "project": {"type": "string"},
+            "period": _TEXT,
+            "thread": _TEXT,
+            "project": _TEXT,
             "limit": {"type": "integer"},
         },
     ),
+    Tool(
+        "usage_call_context",
+        "context",
+        "Redacted log lines of one call; refused unless the user allows it.",
+        {"call": _TEXT, "mode": _TEXT, "tool_output": {"type": "boolean"}},
+    ),
+    Tool("usage_dashboard", "dashboard", "Writes the HTML dashboard and gives its path.", {}, writes=True),
 )

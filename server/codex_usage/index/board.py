@@ -1,0 +1,70 @@
+"""What the page draws from: sums by day and every setting, and single calls as columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_usage.index.database import Index
+
+_KEYS = "d.day, d.provider, d.model_id, d.effort_id, d.tier_id, d.project_id, d.origin, r.confidence"
+_SUMS = (
+    "calls", "turns", "input", "cached", "cache_write", "output", "reasoning", "cost", "credits", "compactions",
+)  # fmt: skip
+
+#: Columns of a call, in the order of `call_columns`' rows: name -> expression.
+CALL_COLUMNS = {
+    "uid": "c.uid", "time": "c.time_ms", "thread": "c.thread_id", "turn": "c.turn_key", "model": "c.model_id",
+    "effort": "c.effort_id", "tier": "c.tier_id", "project": "c.project_id", "cwd": "c.cwd_id", "origin": "c.origin",
+    "rate": "c.rate_id", "input": "c.input", "cached": "c.cached", "cache_write": "c.cache_write",
+    "output": "c.output", "reasoning": "c.reasoning", "window": "c.context_window", "duration": "c.duration_ms",
+    "gap": "c.gap_ms", "flags": "c.compaction + 2 * c.recovered", "cost": "c.cost", "credits": "c.credits",
+}  # fmt: skip
+
+
+def cube(index: Index) -> list[tuple[Any, ...]]:
+    """Rows of (day, provider, model, effort, tier, project and origin by id, confidence, then the sums), by day."""
+    sums = ", ".join(f"sum(d.{name})" for name in _SUMS)
+    return index.sql.execute(
+        f"SELECT {_KEYS}, {sums} FROM days d JOIN rates r ON r.id = d.rate_id GROUP BY {_KEYS} ORDER BY d.day"
+    ).fetchall()
+
+
+def names(index: Index) -> dict[int, str]:
+    """Texts of models, efforts, tiers and folders by id."""
+    return dict(index.sql.execute("SELECT id, text FROM names"))
+
+
+def projects(index: Index) -> dict[int, tuple[str, str | None]]:
+    """Label and tags (comma-separated) of projects by id."""
+    return {key: (label, tags) for key, label, tags in index.sql.execute("SELECT id, label, tags FROM projects")}
+
+
+def threads_by_day(index: Index) -> list[tuple[int, int]]:
+    """(day, number of threads with calls)."""
+    return index.sql.execute("SELECT day, count(DISTINCT thread_id) FROM thread_days GROUP BY day").fetchall()
+
+
+def turns_since(index: Index, start_ms: int) -> list[tuple[int, str | None, int | None, int | None]]:
+    """(start, outcome, duration, time to the first token) of turns from a moment on, milliseconds."""
+    return index.sql.execute(
+        "SELECT started_ms, outcome, duration_ms, first_token_ms FROM turns WHERE started_ms >= ?", (start_ms,)
+    ).fetchall()
+
+
+def call_columns(index: Index, limit: int, offset: int) -> list[tuple[Any, ...]]:
+    """CALL_COLUMNS of some calls, newest first."""
+    return index.sql.execute(
+        f"SELECT {', '.join(CALL_COLUMNS.values())} FROM calls c ORDER BY c.time_ms DESC, c.uid LIMIT ? OFFSET ?",
+        (limit, offset),
+    ).fetchall()
+
+
+def thread_heads(index: Index, keys: list[int]) -> dict[int, tuple[Any, ...]]:
+    """(id, name, project, provider, role, parent's key, agent, branch, folder, source, archived) by thread key."""
+    rows = index.sql.execute(
+        "SELECT t.id, t.uuid, t.name, t.project_id, t.provider, t.role, (SELECT id FROM threads WHERE uuid = t.parent),"
+        " t.agent, t.branch, t.cwd, t.source,"
+        " coalesce((SELECT min(archived) FROM files WHERE thread = t.uuid), 0) FROM threads t"
+        f" WHERE t.id IN ({', '.join(map(str, keys))})"
+    )
+    return {row[0]: tuple(row[1:]) for row in rows}

@@ -1,0 +1,169 @@
+"""The page: one HTML file with its style, scripts, words and data inlined; nothing is loaded from anywhere.
+
+The Content-Security-Policy allows the one style and the one script by their hashes and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from codex_usage import __version__
+from codex_usage.answers import Context
+from codex_usage.answers.questions import Asked, ask
+from codex_usage.answers.results import Answer, Coverage
+from codex_usage.homes.config import write_bytes
+from codex_usage.model import BadInput
+from codex_usage.model.privacy import Kind
+
+#: What the file answers beside the figures of its own: a page without a server can't ask again.
+_PERIODS = ("", "today", "this_week", "last_7_days", "last_30_days", "this_month")
+_PERIODIC, _ONCE = ("explain", "recommendations"), ("allowance", "pricing-coverage", "status")
+_SECTIONS = (
+    "overview", "tools", "mcp", "tool-output", "commands", "git-interactions", "file-reads", "file-modifications",
+    "read-productivity", "concentration",
+)  # fmt: skip
+FOLDER = Path(__file__).parent / "page"
+SCRIPTS = (
+    "core", "charts", "overview", "insights", "calls", "threads", "diagnostics", "call", "main",
+)  # fmt: skip
+LANGUAGES = ("en", "vi", "es", "fr", "de", "pt", "ja", "zh", "ko", "ru", "it", "ar")
+#: Data beyond this many bytes are compressed within the page.
+_PLAIN_BYTES = 10_000_000
+Private = Callable[[Any], Any]
+
+
+class Dashboard(Answer):
+    """A page that was written: where, and how many of all calls it lists one by one."""
+
+    path: Annotated[str, Kind.PATH]
+    url: Annotated[str, Kind.PATH]
+    calls: int
+    total_calls: int
+    bytes: int
+    coverage: Coverage
+
+
+def write_page(
+    context: Context, path: Path, *, private: Private, limit: int = 20_000, lang: str = "en", demo: bool = False
+) -> Dashboard:
+    """Write the page as one file with the newest `limit` calls (0: all); its sums hold the others too. Raises
+    BadInput."""
+    with context.index.snapshot():
+        board, usage = (
+            private(ask(context, Asked(name, values, most=10**9)))
+            for name, values in (("board", {}), ("usage", {"limit": limit or 10**9}))
+        )
+        answers = [(name, {"period": period} if period else {}) for name in _PERIODIC for period in _PERIODS]
+        answers += [(name, {}) for name in _ONCE]
+        told = {
+            f"{name}?{''.join(f'{key}={value}' for key, value in values.items())}": _json(
+                private(ask(context, Asked(name, dict(values))))
+            )
+            for name, values in answers
+        }
+        asked = {"period": "last_30_days", "scan": False}
+        sections = {
+            name: _json(private(ask(context, Asked("diagnostics", {**asked, "section": name})))) for name in _SECTIONS
+        }
+    data = {"meta": meta(context, board, lang, live=False, demo=demo), "board": _json(board), "usage": _json(usage)}
+    text = page({**data, "answers": _object(told), "diagnostics": _object(sections)}, lang).encode()
+    write_bytes(path, text)
+    return Dashboard(
+        path=str(path), url=path.absolute().as_uri(), calls=len(usage.calls.id), total_calls=usage.total,
+        bytes=len(text), coverage=context.coverage(), privacy_mode=board.privacy_mode,
+    )  # fmt: skip
+
+
+def language(name: str | None, env: Mapping[str, str] = os.environ) -> str:
+    """The page's language: the one that was named, else CODEX_USAGE_LANG, else the locale's, else English."""
+    asked = name or env.get("CODEX_USAGE_LANG")
+    told = (asked or env.get("LC_ALL") or env.get("LANG") or "en").replace("_", "-").split("-")[0].lower()
+    if asked and told not in LANGUAGES:
+        raise BadInput(f"No language {asked!r}; there are {', '.join(LANGUAGES)}.")
+    return told if told in LANGUAGES else "en"
+
+
+def meta(context: Context, board: Any, lang: str, *, live: bool, demo: bool = False) -> str:
+    """What the page says of itself, as JSON."""
+    return json.dumps({
+        "version": __version__, "generated_at": context.now.isoformat(timespec="seconds"), "live": live, "demo": demo,
+        "privacy_mode": board.privacy_mode, "zone": context.zone_name, "lang": lang,
+    })  # fmt: skip
+
+
+def _json(answer: BaseModel) -> str:
+    return answer.model_dump_json()
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
+
+
+def page(data: Mapping[str, str], lang: str = "en") -> str:
+    """The page with its data, JSON texts by name."""
+    style, script = _assets()
+    text = _in_html(_object(data))
+    packed = len(text) > _PLAIN_BYTES
+    if packed:
+        text = base64.b64encode(gzip.compress(text.encode(), 6)).decode()
+    shown: dict[str, Any] = {"style": style, "script": script, "words": _words(), "data": text}
+    shown_page: str = _template().render(
+        **{name: Markup(value) for name, value in shown.items()},  # noqa: S704 (our own files, and JSON without "<")
+        csp=policy(), lang=lang, dir="rtl" if lang == "ar" else "ltr", packed=packed, languages=LANGUAGES,
+    )  # fmt: skip
+    return shown_page
+
+
+@cache
+def policy() -> str:
+    """The page's Content-Security-Policy."""
+    style, script = ("'sha256-" + _hash(text) + "'" for text in _assets())
+    return (
+        f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _in_html(text: str) -> str:
+    """JSON that can stand in a script element: without an angle bracket it can neither end it nor open a comment."""
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@cache
+def _assets() -> tuple[str, str]:
+    """Style and script."""
+    styles = [FOLDER / "style.css", FOLDER / "style.views.css"]
+    style = "\n".join(path.read_text(encoding="utf-8") for path in styles if path.exists())
+    return style, "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+@cache
+def _words() -> str:
+    """Language -> key -> text."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted((FOLDER / "locales").glob("*.json")):
+        found.setdefault(path.name.split(".")[0], {}).update(json.loads(path.read_bytes()))
+    return _in_html(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+
+
+@cache
+def _template() -> Any:
+    return Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined).get_template(
+        "template.html"
+    )

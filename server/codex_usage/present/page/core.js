@@ -1,0 +1,374 @@
+// What every view stands on: elements, words, numbers, the state in the URL, the data and their filters.
+// All scripts are one program: what is declared here is known in the others.
+
+/** @typedef {Record<string, any>} Usage @typedef {Record<string, any>} Board @typedef {Record<string, any>} CallColumns
+ * @typedef {Record<string, any>} CallLine @typedef {Record<string, any>} Recommendations @typedef {Record<string, any>} Allowance
+ * @typedef {Record<string, any>} PricingCoverage @typedef {Record<string, any>} Diagnostics
+ * @typedef {{label: string, value: string}} Option
+ * @typedef {{id: string, key: string, hidden?: boolean, render: (root: HTMLElement) => void}} View
+ * @typedef {string|number|Node|null|undefined|false|any[]} Child */
+
+const DAY = 86_400_000, SVG = "http://www.w3.org/2000/svg";
+const PRESET_PERIODS = ["today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all"];
+const FILTER_WORDS = ["provider", "model", "effort", "tier", "project", "origin", "confidence"];
+
+/** @param {Element} node @param {Record<string, any>} attrs @param {Child[]} children */
+function fill(node, attrs, children) {
+  for (const [name, value] of Object.entries(attrs)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "dataset") Object.assign(/** @type {HTMLElement} */ (node).dataset, value);
+    else if (name === "vars") for (const [key, one] of Object.entries(value)) /** @type {HTMLElement} */ (node).style.setProperty("--" + key, String(one));
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(.../** @type {any[]} */ (children).flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** An element; children are texts, nodes or lists of them, never HTML.
+ * @param {string} tag @param {Record<string, any>} [attrs] @param {...Child} children @returns {HTMLElement} */
+const el = (tag, attrs = {}, ...children) => /** @type {HTMLElement} */ (fill(document.createElement(tag), attrs, children));
+
+/** @param {string} tag @param {Record<string, any>} [attrs] @param {...Child} children @returns {SVGElement} */
+const svg = (tag, attrs = {}, ...children) => /** @type {SVGElement} */ (fill(document.createElementNS(SVG, tag), attrs, children));
+
+/** What a script element of the page holds. @param {string} id */
+const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}");
+
+/** @type {Record<string, Record<string, any>>} */
+const words = embedded("words");
+let lang = document.documentElement.lang || "en";
+
+/** A text in the page's language, else in English, else its key; {name} is filled in. @param {string} key @param {Record<string, any>} [vars] */
+function t(key, vars = {}) {
+  const find = (/** @type {string} */ of) => key.split(".").reduce((/** @type {any} */ at, part) => at?.[part], words[of]);
+  const own = find(lang), text = typeof own === "string" ? own : find("en");
+  if (typeof text !== "string") return key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof vars[name] === "number" ? fmt.count(vars[name]) : String(vars[name] ?? "")));
+}
+
+/** @type {Map<string, Intl.NumberFormat|Intl.DateTimeFormat|Intl.RelativeTimeFormat>} */
+const formats = new Map();
+/** A formatter of the page's language, made once. @param {any} kind @param {any} options */
+function format(kind, options) {
+  const key = lang + kind.name + JSON.stringify(options), known = formats.get(key);
+  if (known) return /** @type {any} */ (known);
+  const made = new kind(lang === "ar" ? "ar-u-nu-latn" : lang, options);
+  formats.set(key, made);
+  return made;
+}
+/** @param {number} n @param {Intl.NumberFormatOptions} [options] */
+const number = (n, options = {}) => format(Intl.NumberFormat, options).format(n);
+/** @param {number} ms @param {Intl.DateTimeFormatOptions} options @param {string} [timeZone] */
+const moment = (ms, options, timeZone = zone()) => format(Intl.DateTimeFormat, { ...options, timeZone }).format(ms);
+
+/** Numbers and times as people read them; money is in nano-dollars and nano-credits. */
+const fmt = {
+  /** @param {number|null} nano @param {number} [places] */
+  usd(nano, places) {
+    if (nano === null || nano === undefined) return t("core.unpriced");
+    const value = nano / 1e9, size = Math.abs(value), digits = places ?? (size >= 1000 ? 0 : size >= 0.1 || !size ? 2 : 4);
+    return number(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits });
+  },
+  /** @param {number|null} nano */
+  credits: (nano) => (nano === null || nano === undefined ? "–" : number(nano / 1e9, { maximumFractionDigits: Math.abs(nano) >= 1e11 ? 0 : 2 })),
+  tokens: (/** @type {number} */ n) => (Math.abs(n) < 1000 ? number(n) : number(n, { notation: "compact", maximumFractionDigits: 1 })),
+  count: (/** @type {number} */ n) => number(n),
+  percent: (/** @type {number} */ x, digits = 1) => number(x, { style: "percent", maximumFractionDigits: digits }),
+  ms: (/** @type {number} */ n) => (n < 1000 ? `${number(Math.round(n))} ms` : n < 120_000 ? `${number(n / 1000, { maximumFractionDigits: 1 })} s`
+    : n < 7_200_000 ? `${number(Math.round(n / 60_000))} min` : `${number(n / 3_600_000, { maximumFractionDigits: 1 })} h`),
+  time: (/** @type {number} */ ms) => moment(ms, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+  day: (/** @type {number} */ day) => moment(day * DAY, { month: "short", day: "numeric" }, "UTC"),
+  date: (/** @type {number} */ day) => moment(day * DAY, { weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC"),
+  /** @param {number} ms */
+  ago(ms) {
+    const minutes = Math.round((ms - Date.now()) / 60_000), [n, unit] = Math.abs(minutes) < 120 ? [minutes, "minute"] : Math.abs(minutes) < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
+    return format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(Math.round(Number(n)), unit);
+  },
+  /** A change by its share, such as +12 %. @param {number|null} x */
+  delta: (x) => (x === null || !Number.isFinite(x) ? "" : number(x, { style: "percent", maximumFractionDigits: Math.abs(x) < 0.1 ? 1 : 0, signDisplay: "exceptZero" })),
+};
+
+/** The zone of days: that of the data, if this browser knows it. */
+function zone() {
+  const name = data.board?.zone ?? data.meta.zone;
+  if (zone.asked !== name) {
+    zone.asked = name;
+    try { new Intl.DateTimeFormat("en", { timeZone: name }); zone.known = name; } catch { zone.known = "UTC"; }
+  }
+  return zone.known;
+}
+zone.asked = zone.known = "UTC";
+
+/** The local day of a moment, as a number of days since 1970. @param {number} ms */
+function dayOf(ms) {
+  const quarter = Math.floor(ms / 900_000); // offsets change at quarters of an hour
+  let day = dayOf.known.get(quarter);
+  if (day === undefined) {
+    dayOf.format ??= new Intl.DateTimeFormat("en-CA", { timeZone: zone() });
+    const [year, month, date] = dayOf.format.format(quarter * 900_000).split("-").map(Number);
+    dayOf.known.set(quarter, (day = Date.UTC(year, month - 1, date) / DAY));
+  }
+  return day;
+}
+/** @type {Map<number, number>} */
+dayOf.known = new Map();
+/** @type {Intl.DateTimeFormat|null} */
+dayOf.format = null;
+/** @param {string} text such as 2026-11-14 @returns {number} */
+const dayNumber = (text) => Date.parse(text + "T00:00:00Z") / DAY;
+const dayText = (/** @type {number} */ day) => new Date(day * DAY).toISOString().slice(0, 10);
+
+/** The first and last day of a period's word or of A..B. @param {string} word @returns {[number, number]} */
+function daysOf(word) {
+  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - ((now + 3) % 7);
+  const [year, month] = dayText(now).split("-");
+  if (word.includes("..")) {
+    const [from, to] = word.split("..");
+    return [from ? dayNumber(from) : -1e6, to ? dayNumber(to) : 1e6];
+  }
+  return /** @type {Record<string, [number, number]>} */ ({
+    today: [now, now], yesterday: [now - 1, now - 1], last_7_days: [now - 6, now], last_30_days: [now - 29, now], this_week: [week, now],
+    this_month: [dayNumber(`${year}-${month}-01`), now], this_year: [dayNumber(`${year}-01-01`), now],
+  })[word] ?? (/^\d{4}-\d\d-\d\d$/.test(word) ? [dayNumber(word), dayNumber(word)] : [-1e6, 1e6]);
+}
+
+/** Everything that is looked at, in the URL, so that a link shows the same. */
+const state = {
+  params: new URLSearchParams(location.search),
+  /** @param {string} key */
+  get(key) { return this.params.get(key); },
+  /** @param {Record<string, string|null|undefined>} changes @param {{push?: boolean}} [how] */
+  set(changes, { push = false } = {}) {
+    const next = new URLSearchParams(this.params);
+    for (const [key, value] of Object.entries(changes)) value === null || value === undefined || value === "" ? next.delete(key) : next.set(key, value);
+    if (String(next) === String(this.params)) return;
+    const moved = next.get("view") !== this.params.get("view");
+    this.params = next;
+    history[push || moved ? "pushState" : "replaceState"](null, "", String(next) ? "?" + next : location.pathname);
+    data.changed(moved);
+  },
+  period() { return this.get("period") ?? "last_30_days"; },
+  /** What a question is asked with: the period and those filters that it takes. */
+  asked() {
+    const told = /** @type {Record<string, string>} */ ({ period: this.period() });
+    for (const word of ["provider", "model", "effort", "project", "origin", "confidence"]) if (this.get(word)) told[word] = /** @type {string} */ (this.get(word));
+    return told;
+  },
+};
+
+/** @type {View[]} */
+const registered = [];
+const views = { add: (/** @type {View} */ view) => registered.push(view), all: registered };
+
+/** Nothing, in the shape of the data: what a live page has until it is told. */
+const NO_CUBE = Object.fromEntries(["day", ...FILTER_WORDS, "calls", "turns", "input", "cached", "cache_write", "output", "reasoning", "cost", "credits", "compactions"].map((name) => [name, []]));
+
+const data = {
+  meta: /** @type {Record<string, any>} */ ({}),
+  board: /** @type {any} */ (null),
+  usage: /** @type {any} */ (null),
+  answers: /** @type {Record<string, any>} */ ({}),
+  diagnostics: /** @type {Record<string, any>|null} */ (null),
+  token: "",
+  problem: /** @type {string|null} */ (null),
+  listeners: /** @type {((moved: boolean) => void)[]} */ ([]),
+  kept: new Map(),
+  on(/** @type {(moved: boolean) => void} */ listener) { this.listeners.push(listener); },
+  changed(moved = false) { for (const listener of this.listeners) listener(moved); },
+
+  /** Take what the page holds, or what its server tells. @param {Record<string, any>} told */
+  take(told) {
+    Object.assign(this, { meta: told.meta ?? this.meta, board: told.board ?? this.board, usage: told.usage ?? this.usage });
+    if (told.answers) this.answers = told.answers;
+    if ("diagnostics" in told) this.diagnostics = told.diagnostics;
+    this.kept.clear();
+    dayOf.known.clear();
+    dayOf.format = null;
+  },
+  /** @param {string} path @param {RequestInit} [how] */
+  async fetch(path, how = {}) {
+    const answer = await fetch(path, { ...how, headers: { "X-Codex-Usage-Token": this.token } }), told = await answer.json();
+    if (!answer.ok) throw new Error(told.error ?? String(answer.status));
+    return told;
+  },
+  /** The answer to a question; from a file the nearest one it holds, null when it has none. In `problem` is what went wrong.
+   * @param {string} question @param {Record<string, string|undefined>} [params] @returns {Promise<any>} */
+  async ask(question, params = {}) {
+    const pairs = Object.entries(params).filter(([, value]) => value).sort();
+    if (!this.meta.live) {
+      const key = (/** @type {any[]} */ some) => `${question}?${some.map(([name, value]) => `${name}=${value}`).join("&")}`;
+      return this.answers[key(pairs)] ?? this.answers[key(pairs.filter(([name]) => name === "period"))] ?? this.answers[question + "?"] ?? null;
+    }
+    const path = `/api/${question}?${new URLSearchParams(/** @type {any} */ (pairs))}`;
+    if (!this.kept.has(path)) this.kept.set(path, this.fetch(path));
+    try {
+      const told = await this.kept.get(path);
+      this.problem = null;
+      return told;
+    } catch (error) {
+      this.kept.delete(path);
+      this.problem = error instanceof Error ? error.message : String(error);
+      announce(this.problem);
+      return null;
+    }
+  },
+  /** Everything anew from the server. @param {boolean} read look for new logs first */
+  async refresh(read = false) {
+    if (read) await this.fetch("/api/refresh", { method: "POST" });
+    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(20_000, this.usage?.calls.id.length ?? 0)}`)]);
+    this.take({ board, usage });
+    this.changed();
+  },
+  /** More calls of a live server: the next older ones. */
+  async more() {
+    const more = await this.fetch(`/api/usage?limit=100000&cursor=${this.usage.calls.id.length}`), had = this.usage;
+    const join = (/** @type {any[]} */ list, /** @type {any[]} */ added) => added.map((one) => { const at = list.indexOf(one); return at >= 0 ? at : list.push(one) - 1; });
+    const placed = /** @type {Record<string, number[]>} */ ({});
+    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds" })) placed[name] = join(had[list], more[list]);
+    const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])), to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
+    const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter(([id]) => !at.has(id));
+    for (const [id] of fresh) at.set(id, at.size);
+    placed.thread = more.threads.id.map((/** @type {string} */ id) => at.get(id));
+    for (const [, k] of fresh) for (const [name, list] of Object.entries(had.threads)) {
+      const value = more.threads[name][k];
+      /** @type {any[]} */ (list).push(name === "parent" ? to("thread", value) : name in placed ? to(name, value) : value);
+    }
+    for (const [name, list] of Object.entries(more.calls)) had.calls[name] = had.calls[name].concat(name in placed ? /** @type {number[]} */ (list).map((k) => to(name, k)) : list);
+    this.usage = { ...had, calls: { ...had.calls } };
+    this.kept.clear();
+    this.changed();
+  },
+
+  /** What is worked out of the data, once for each state that it depends on. @template T @param {string} key @param {() => T} make @returns {T} */
+  once(key, make) {
+    if (this.kept.size > 200) this.kept.clear();
+    if (!this.kept.has(key)) this.kept.set(key, make());
+    return this.kept.get(key);
+  },
+  /** For each filter in force, which places of its list pass. @param {Record<string, any>} of */
+  wanted(of) {
+    const found = /** @type {[string, Uint8Array][]} */ ([]);
+    for (const word of FILTER_WORDS) {
+      const value = state.get(word);
+      if (!value) continue;
+      const list = of[word === "confidence" ? "confidences" : word + "s"], pass = new Uint8Array(list.length + 1);
+      list.forEach((/** @type {string} */ one, /** @type {number} */ k) => (pass[k + 1] = one === value ? 1 : 0));
+      if (value === "–") pass[0] = 1;
+      found.push([word, pass]);
+    }
+    return found;
+  },
+  /** Rows of the sums by day that pass the filters, of a span of days. @param {[number, number]} [days] */
+  cubeRows(days = daysOf(state.period())) {
+    return this.once(`cube ${days} ${state.params}`, () => {
+      const cube = this.board?.cube ?? NO_CUBE, filters = this.wanted(this.board ?? {}), rows = [];
+      for (let k = 0; k < cube.day.length; k++)
+        if (cube.day[k] >= days[0] && cube.day[k] <= days[1] && filters.every(([word, pass]) => pass[cube[word][k] + 1])) rows.push(k);
+      return Int32Array.from(rows);
+    });
+  },
+  /** Calls that pass the filters, newest first. @returns {Int32Array} */
+  rows() {
+    const keys = ["period", "thread", "q", "credit_confidence", "history", ...FILTER_WORDS];
+    return this.once("rows " + keys.map((key) => state.get(key) ?? "").join("\0"), () => {
+      const u = this.usage, c = u.calls, th = u.threads, [first, last] = daysOf(state.period()), filters = this.wanted(u);
+      const credit = state.get("credit_confidence"), sure = credit ? u.credit_confidences.indexOf(credit) : -2, active = state.get("history") === "active";
+      const only = state.get("thread"), threads = new Uint8Array(th.id.length).fill(1), query = (state.get("q") ?? "").trim().toLowerCase();
+      const spoken = filters.filter(([word]) => word !== "provider"), provider = filters.find(([word]) => word === "provider")?.[1];
+      for (let k = 0; k < threads.length; k++) {
+        if (only && !(th.id[k] === only || th.id[k].endsWith(only) || th.name[k] === only)) threads[k] = 0;
+        if (active && th.archived[k]) threads[k] = 0;
+        if (provider && !provider[th.provider[k] + 1]) threads[k] = 0;
+      }
+      const days = first > -1e6 || last < 1e6 ? this.days() : null, found = query ? this.searched(query) : null, rows = new Int32Array(c.id.length);
+      let count = 0;
+      for (let i = 0; i < c.id.length; i++) {
+        if (!threads[c.thread[i]] || (sure > -2 && c.credit_confidence[i] !== sure) || (found && !found(i))) continue;
+        if (days && (days[i] < first || days[i] > last)) continue;
+        let pass = 1;
+        for (const [word, places] of spoken) pass &= places[c[word][i] + 1];
+        if (pass) rows[count++] = i;
+      }
+      return rows.slice(0, count);
+    });
+  },
+  /** The local day of each call. */
+  days() { return this.once("days", () => Int32Array.from(this.usage.calls.time, dayOf)); },
+  /** Does a call match a search: thread, folder, model, ids, role, project, tag, branch? @param {string} query @returns {(i: number) => boolean} */
+  searched(query) {
+    const u = this.usage, c = u.calls, th = u.threads, has = (/** @type {any} */ text) => typeof text === "string" && text.toLowerCase().includes(query);
+    const places = (/** @type {any[]} */ list) => list.map((one) => (Array.isArray(one) ? one.some(has) : has(one)));
+    const models = places(u.models), projects = places(u.projects), tags = places(u.tags), cwds = places(u.cwds);
+    const threads = th.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, th.name[k], th.role[k], th.agent[k], th.branch[k]].some(has) || cwds[th.cwd[k]]);
+    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id[i]) || has(c.turn[i]);
+  },
+};
+
+/** Sums over some calls (or, `of` the cube, over its rows). @param {ArrayLike<number>} rows @param {Record<string, any>} [of] */
+function sums(rows, of = data.usage.calls) {
+  const all = { calls: 0, turns: 0, input: 0, cached: 0, uncached: 0, output: 0, reasoning: 0, cost: 0, credits: 0, unpriced: 0, estimated: 0, compactions: 0 };
+  const cube = "calls" in of, unpriced = 2, estimated = 1; // places in board.confidences
+  for (let k = 0; k < rows.length; k++) {
+    const i = rows[k], n = cube ? of.calls[i] : 1;
+    all.calls += n;
+    all.turns += cube ? of.turns[i] : 0;
+    all.input += of.input[i];
+    all.cached += of.cached[i];
+    all.output += of.output[i];
+    all.reasoning += of.reasoning[i];
+    all.cost += of.cost[i] ?? 0;
+    all.credits += of.credits[i] ?? 0;
+    all.unpriced += of.confidence[i] === unpriced ? n : 0;
+    all.estimated += of.confidence[i] === estimated ? n : 0;
+    all.compactions += cube ? of.compactions[i] : of.flags[i] & 1;
+  }
+  all.uncached = all.input - all.cached;
+  return all;
+}
+
+/** The variable of a label's colour, the same in every view: the greatest five have their own. @param {string} kind such as "model" @param {string|null} label */
+function color(kind, label) {
+  const order = data.once("colors " + kind, () => {
+    const cube = data.board.cube, list = data.board[kind + "s"] ?? [], cost = new Float64Array(list.length);
+    for (let k = 0; k < cube.day.length; k++) if (cube[kind]?.[k] >= 0) cost[cube[kind][k]] += cube.cost[k] + cube.input[k] / 1e6;
+    return Array.from(cost.keys()).sort((a, b) => cost[b] - cost[a]).map((k) => list[k]);
+  });
+  const place = label === null ? -1 : order.indexOf(label);
+  return place < 0 || place > 4 ? "var(--c6)" : `var(--c${place + 1})`;
+}
+
+/** @param {string|Node} title @param {Child} sub @param {Child} actions @param {...Child} body */
+const card = (title, sub, actions, ...body) =>
+  el("section", { class: "card" }, el("div", { class: "head" }, el("div", {}, el("h2", {}, title), sub ? el("div", { class: "sub" }, sub) : null), actions), ...body);
+
+/** A choice of one of few. @param {string} label @param {Option[]} options @param {string} value @param {(value: string) => void} onpick */
+const segmented = (label, options, value, onpick) =>
+  el("div", { class: "seg", role: "group", "aria-label": label }, options.map((one) =>
+    el("button", { type: "button", "aria-pressed": String(one.value === value), onclick: () => onpick(one.value) }, one.label)));
+
+/** What stands where nothing is, and what to do about it. @param {string} title @param {Child} hint */
+const empty = (title, hint) => el("div", { class: "empty" }, el("p", { class: "what" }, title), hint ? el("p", { class: "sub" }, hint) : null);
+
+/** @param {string} text @param {string} [kind] good, warn or bad */
+const chip = (text, kind = "") => el("span", { class: "chip " + kind }, text);
+
+/** A small table. @param {{label: string, num?: boolean}[]} columns @param {Child[][]} rows @param {{caption?: string}} [options] */
+const table = (columns, rows, { caption } = {}) =>
+  el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? columns[0]?.label }, el("table", {}, caption ? el("caption", { class: "hidden" }, caption) : null,
+    el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col", class: one.num ? "n" : null }, one.label)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) => el("td", { class: columns[at]?.num ? "n" : null }, cell)))))));
+
+/** @param {string} name @param {string} text @param {string} type */
+function download(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type })), link = el("a", { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Tell those who listen instead of looking. @param {string} text */
+function announce(text) {
+  const place = document.getElementById("said");
+  if (place) place.textContent = text;
+}
