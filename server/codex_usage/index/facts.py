@@ -11,28 +11,30 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import secrets
 import sqlite3
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from itertools import accumulate, repeat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_usage.homes import Places
-from codex_usage.homes.config import read_file, write_bytes
+from codex_usage.homes.config import installation_secret
 from codex_usage.index.database import Index, explained
 from codex_usage.index.queries import Filters, Scope, between, conditions_of, where_of
+from codex_usage.index.refresh import PARALLEL_BYTES
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.logs.rollout import layout_of
-from codex_usage.logs.tools import ToolDecoder
+from codex_usage.logs.tools import ToolDecoder, ToolUse
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 #: Raise it when what is read changes: all facts are then read anew.
 VERSION = 2
 BATCH_BYTES = 64 << 20
-_KEY_BYTES = 32
 #: By which words of a label tool uses can be summed up. A fact's `marks` tell for each (the bit of its place)
 #: whether it is its call's first of the group: so calls count once there. The next bit is for files, and the last one
 #: tells that the RETRIES-th failure in a row of a family within a turn is met.
@@ -133,13 +135,18 @@ _Label = tuple[str, ...]
 
 
 class _Reading(NamedTuple):
-    """What one reading of a log gave. `begin` is None when it was read from its start, whatever was known of it."""
+    """What one reading of a log gave. `begin` is None when it was read from its start, whatever was known of it;
+    `whole` when its end was reached; `error` when it could not be read."""
 
-    log: sqlite3.Row
-    decoder: ToolDecoder
-    begin: int | None
-    end: int
-    hashes: tuple[bytes, bytes]
+    log: dict[str, Any]
+    begin: int | None = None
+    end: int = 0
+    uses: Sequence[ToolUse] = ()
+    state: bytes = b""
+    skipped: int = 0
+    whole: bool = True
+    hashes: tuple[bytes, bytes] = (b"", b"")
+    error: bool = False
 
 
 _CHANGED = (
@@ -157,6 +164,7 @@ def refresh_facts(
     """
     began = time.monotonic()
     done, broken = FactsDone(), set[int]()
+    pool: ProcessPoolExecutor | None = None
 
     def over() -> bool:
         return seconds is not None and time.monotonic() - began >= seconds
@@ -164,25 +172,30 @@ def refresh_facts(
     collecting = gc.isenabled()
     gc.disable()  # rows are many and hold no cycles
     try:
-        secret = _secret(places.data / "secret")
+        secret = installation_secret(places.data)
         _prepare(index, secret)
         waiting = _changed(index)
+        if sum(log["size"] - (log["offset"] or 0) for log in waiting) > PARALLEL_BYTES and (os.cpu_count() or 1) > 1:
+            from concurrent.futures import ProcessPoolExecutor  # 7 ms that few passes need
+
+            pool = ProcessPoolExecutor(2)
         while waiting and not (done.bytes and over()):
-            batch, size = list[_Reading](), 0
-            for log in waiting:
-                if size >= BATCH_BYTES or (size and over()):
+            sizes = list(accumulate(log["size"] - (log["offset"] or 0) for log in waiting))
+            some = waiting[: bisect_right(sizes, BATCH_BYTES) + 1]
+            batch = list[_Reading]()
+            for reading in pool.map(_read, some, repeat(secret)) if pool else (_read(log, secret) for log in some):
+                batch.append(reading)
+                if over():
                     break
-                try:
-                    batch.append(_read(log, secret))
-                    size += batch[-1].end - (batch[-1].begin or 0)
-                except OSError:
-                    broken.add(log["id"])
+            broken.update(reading.log["id"] for reading in batch if reading.error)
             with index.write() as sql:
                 labels = _labels(sql)
                 for reading in batch:
-                    _put(sql, reading, labels, {label: key for key, label in labels.items()})
+                    if not reading.error:
+                        _put(sql, reading, labels, {label: key for key, label in labels.items()})
             waiting = _changed(index, broken)
-            read = done.files_read + sum(reading.decoder.whole for reading in batch)
+            read = done.files_read + sum(reading.whole and not reading.error for reading in batch)
+            size = sum(reading.end - (reading.begin or 0) for reading in batch)
             done = FactsDone(read, done.bytes + size, len(waiting), len(broken))
             if progress:
                 progress(done)
@@ -197,16 +210,9 @@ def refresh_facts(
     finally:
         if collecting:
             gc.enable()
+        if pool:
+            pool.shutdown(cancel_futures=True)
     return done._replace(pending_files=len(waiting) + len(broken), seconds=time.monotonic() - began)
-
-
-def _secret(path: Path) -> bytes:
-    """The key of this installation's hashes, made when first asked for; only the user may read it."""
-    key = read_file(path) or b""
-    if len(key) < _KEY_BYTES:
-        key = secrets.token_bytes(_KEY_BYTES)
-        write_bytes(path, key)
-    return key[:_KEY_BYTES]
 
 
 def _prepare(index: Index, secret: bytes) -> None:
@@ -229,7 +235,7 @@ def scanned(index: Index) -> bool:
     return (index.get("facts") or "").startswith(f"{VERSION}:")
 
 
-def _changed(index: Index, broken: Set[int] = frozenset()) -> list[sqlite3.Row]:
+def _changed(index: Index, broken: Set[int] = frozenset()) -> list[dict[str, Any]]:
     """Logs to read but for the broken ones, the newest first."""
     cursor = index.sql.cursor()
     cursor.row_factory = sqlite3.Row
@@ -237,21 +243,25 @@ def _changed(index: Index, broken: Set[int] = frozenset()) -> list[sqlite3.Row]:
         "SELECT f.id, f.path, f.size, f.mtime_ns, f.inode, f.thread, t.cwd, t.version, k.offset, k.inode AS old_inode,"
         f" k.head, k.tail, k.state {_CHANGED} ORDER BY f.mtime_ns DESC, f.name"
     )
-    return [row for row in rows if row["id"] not in broken]
+    return [dict(row) for row in rows if row["id"] not in broken]
 
 
-def _read(log: sqlite3.Row, secret: bytes) -> _Reading:
+def _read(log: dict[str, Any], secret: bytes) -> _Reading:
     """Read (on) in a log."""
     path, begin = log["path"], log["offset"]
-    if begin is not None and (
-        path.endswith(".zst")
-        or (log["old_inode"] != log["inode"] and os.name == "posix")
-        or (head_hash(path, begin), tail_hash(path, begin)) != (log["head"], log["tail"])
-    ):
-        begin = None
-    decoder = ToolDecoder(secret, log["cwd"], log["thread"], b"" if begin is None else log["state"])
-    end = decoder.read(path, begin or 0, BATCH_BYTES)
-    return _Reading(log, decoder, begin, end, (head_hash(path, end), tail_hash(path, end)))
+    try:
+        if begin is not None and (
+            path.endswith(".zst")
+            or (log["old_inode"] != log["inode"] and os.name == "posix")
+            or (head_hash(path, begin), tail_hash(path, begin)) != (log["head"], log["tail"])
+        ):
+            begin = None
+        decoder = ToolDecoder(secret, log["cwd"], log["thread"], b"" if begin is None else log["state"])
+        end = decoder.read(path, begin or 0, BATCH_BYTES)
+        hashes = (head_hash(path, end), tail_hash(path, end))
+    except OSError:
+        return _Reading(log, error=True)
+    return _Reading(log, begin, end, decoder.uses, decoder.state, decoder.skipped, decoder.whole, hashes)
 
 
 def _forget(sql: sqlite3.Connection, files: Iterable[int]) -> None:
@@ -277,12 +287,12 @@ _AS_READ = ("position, part, turn, time_ms, label_id, main, runs, outcome, durat
 
 def _put(sql: sqlite3.Connection, reading: _Reading, labels: dict[int, _Label], keys: dict[_Label, int]) -> None:
     """Store what one reading of a log gave, with its cursor. `labels` and their `keys` are those known so far."""
-    log, decoder, begin, end, hashes = reading
-    if begin is None:
+    log = reading.log
+    if reading.begin is None:
         _forget(sql, [log["id"]])
     known = sql.execute(f"SELECT {_AS_READ} FROM facts WHERE file_id = ?", (log["id"],))
     rows: dict[tuple[int, int], _Row] = {row[:2]: row for row in known}
-    for use in decoder.uses:
+    for use in reading.uses:
         for at, part in enumerate(use.parts):
             label = (use.kind, use.name, use.server, part.family, part.operation, part.work)
             if label not in keys:
@@ -296,11 +306,11 @@ def _put(sql: sqlite3.Connection, reading: _Reading, labels: dict[int, _Label], 
                 use.position, use.first + at, use.turn, use.time_ms, keys[label], at == 0, part.runs, outcome,
                 *whole, part.file, part.added, part.removed,
             )  # fmt: skip
-    size = log["size"] if decoder.whole else -1  # one read in part is not up to date
+    size = log["size"] if reading.whole else -1  # one read in part is not up to date
     sql.execute(
         "INSERT OR REPLACE INTO fact_files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 0,"
         " ? + coalesce((SELECT skipped FROM fact_files WHERE file_id = ?), 0), ?)",
-        (log["id"], size, log["mtime_ns"], log["inode"], end, *hashes, decoder.state, decoder.skipped,
+        (log["id"], size, log["mtime_ns"], log["inode"], reading.end, *reading.hashes, reading.state, reading.skipped,
          log["id"], int(time.time() * 1000)),
     )  # fmt: skip
     _store(sql, log["id"], log["version"], rows.values(), labels)
