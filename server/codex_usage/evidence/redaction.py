@@ -31,20 +31,26 @@ class Rule:
     name: str
     catches: str
     random: bool
-    starts: dict[str, re.Pattern[str]]
-    names: dict[str, dict[str, re.Pattern[str]]]
-    pattern: re.Pattern[str] | None
-    hint: re.Pattern[str]
+    starts: dict[str, str]
+    names: dict[str, tuple[str, ...]]
+    pattern: str
+    hint: str
 
     def found_in(self, text: str, lower: str, long: str, mixed: str, near: str) -> Iterator[re.Pattern[str]]:
         """What to search the text for, judged by the text in small letters and by what `_words` found in it."""
         words, names = (mixed, near) if self.random else (long, lower)
-        yield from (pattern for literal, pattern in self.starts.items() if literal in words)
+        yield from (_compiled(pattern) for literal, pattern in self.starts.items() if literal in words)
         for name, cases in self.names.items():
             if name in names:
-                yield from cases.values()
-        if self.pattern and self.hint.search(text):
-            yield self.pattern
+                yield from map(_compiled, cases)
+        if self.pattern and _compiled(self.hint).search(text):
+            yield _compiled(self.pattern)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Most texts need few of the patterns, and all of them take 0.2 s to compile."""
+    return re.compile(pattern, re.ASCII)
 
 
 @cache
@@ -65,13 +71,13 @@ def _rule(
     pattern: str = "",
     hint: str = "",
 ) -> Rule:
-    def begins(literal: str) -> re.Pattern[str]:
+    def begins(literal: str) -> str:
         # the literal stands first, where a search finds it fastest
         edge = "|".join(before.replace("{0}", re.escape(literal)) for before in _BEFORE)
-        return re.compile(f"{re.escape(literal)}(?:{edge}){then}", re.ASCII)
+        return f"{re.escape(literal)}(?:{edge}){then}"
 
-    def follows(word: str) -> dict[str, re.Pattern[str]]:
-        return {case: re.compile(f"({case}{gap}){then}", re.ASCII) for case in (word, word.title(), word.upper())}
+    def follows(word: str) -> tuple[str, ...]:
+        return tuple(f"({case}{gap}){then}" for case in (word, word.title(), word.upper()))
 
     return Rule(
         name,
@@ -79,8 +85,8 @@ def _rule(
         random,
         {literal: begins(literal) for literal in starts},
         {word: follows(word) for word in names},
-        re.compile(pattern, re.ASCII) if pattern else None,
-        re.compile(hint, re.ASCII),
+        pattern,
+        hint,
     )
 
 
