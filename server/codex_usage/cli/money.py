@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -35,61 +36,46 @@ def _install(settings: Settings, path: Path, data: bytes, said: str, **answer: o
     _tell(settings, {"path": path, **answer, "backup": backup}, f"{path} {said}", *kept)
 
 
-def _begin(settings: Settings, path: Path, text: str, said: str, force: bool | None = None) -> None:
-    """Write a file to begin with where there is none; `force` is None where that is no option."""
+def _begin(settings: Settings, path: Path, text: str, said: str, force: bool) -> None:
+    """Write a file to begin with where there is none."""
     if path.exists() and not force:
-        hint = "" if force is None else " --force begins anew."
-        _tell(settings, {"path": path, "written": False, "backup": None}, f"{path} exists and is as it was.{hint}")
+        told = f"{path} exists and is as it was. --force begins anew."
+        _tell(settings, {"path": path, "written": False, "backup": None}, told)
     else:
         _install(settings, path, text.encode(), said, written=True)
 
 
-@cli.command("init-pricing", short_help="Write a pricing.json to begin with.")
-@click.option("--force", is_flag=True, help="Begin anew; the old file is kept as pricing.json.bak.")
-@global_options
-@pass_settings
-def init_pricing(settings: Settings, force: bool) -> None:
-    """Write a pricing.json to begin with, for prices and model names of your own. It changes no price yet."""
-    from codex_usage.homes.config import config_path
-    from codex_usage.money.config import template_pricing
-
-    said = "is ready for your prices; its comment says how."
-    _begin(settings, config_path("pricing.json"), template_pricing(), said, force)
-
-
-@cli.command("init-projects", short_help="Write a projects.json to begin with.")
-@click.option("--force", is_flag=True, help="Begin anew; the old file is kept as projects.json.bak.")
-@global_options
-@pass_settings
-def init_projects(settings: Settings, force: bool) -> None:
-    """Write a projects.json to begin with, for other names of projects, folders to ignore, and tags."""
-    from codex_usage.homes.config import config_path
-    from codex_usage.homes.project_config import template_projects
-
-    said = "is ready for your projects; its comment says how."
-    _begin(settings, config_path("projects.json"), template_projects(), said, force)
+#: Command -> where its template is, what is said of the new file, and what it is for.
+_INITS = {
+    "pricing": ("money.config", "is ready for your prices; its comment says how.",
+                "for prices and model names of your own. It changes no price yet."),
+    "projects": ("homes.project_config", "is ready for your projects; its comment says how.",
+                 "for other names of projects, folders to ignore, and tags."),
+    "thresholds": ("answers.thresholds", "holds the built-in numbers, to change.",
+                   "with the numbers from which on recommendations call something high, low or large."),
+    "allowance": ("money.reading", "is ready; its comment says how.", "for when no log tells what is left."),
+}  # fmt: skip
 
 
-@cli.command("init-thresholds", short_help="Write a thresholds.json to begin with.")
-@global_options
-@pass_settings
-def init_thresholds(settings: Settings) -> None:
-    """Write a thresholds.json to begin with: from where on recommendations call something high, low or large."""
-    from codex_usage.answers.thresholds import template_thresholds
-    from codex_usage.homes.config import config_path
+def _init(name: str, module: str, said: str, what: str) -> None:
+    """Add the command that writes a file to begin with."""
 
-    _begin(settings, config_path("thresholds.json"), template_thresholds(), "holds the built-in numbers, to change.")
+    def run(settings: Settings, force: bool) -> None:
+        from codex_usage.homes.config import config_path
+
+        template = getattr(import_module(f"codex_usage.{module}"), f"template_{name}")
+        _begin(settings, config_path(f"{name}.json"), template(), said, force)
+
+    a = "an" if name[0] in "aeiou" else "a"
+    force = click.option("--force", is_flag=True, help=f"Begin anew; the old file is kept as {name}.json.bak.")
+    cli.command(
+        f"init-{name}", help=f"Write {a} {name}.json to begin with, {what}",
+        short_help=f"Write {a} {name}.json to begin with.",
+    )(force(global_options(pass_settings(run))))  # fmt: skip
 
 
-@cli.command("init-allowance", short_help="Write an allowance.json to begin with.")
-@global_options
-@pass_settings
-def init_allowance(settings: Settings) -> None:
-    """Write an allowance.json to begin with, for when no log tells what is left."""
-    from codex_usage.homes.config import config_path
-    from codex_usage.money.reading import template_allowance
-
-    _begin(settings, config_path("allowance.json"), template_allowance(), "is ready; its comment says how.")
+for _name, _words in _INITS.items():
+    _init(_name, *_words)
 
 
 @cli.command(

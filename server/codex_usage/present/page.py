@@ -28,7 +28,7 @@ from codex_usage.model import BadInput
 from codex_usage.model.privacy import Kind
 
 #: What the file answers beside the figures of its own: a page without a server can't ask again.
-_PERIODS = ("", "today", "this_week", "last_7_days", "last_30_days", "this_month")
+_PERIODS = ("", "today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
 _PERIODIC, _ONCE = ("explain", "recommendations"), ("allowance", "pricing-coverage", "status")
 _SECTIONS = (
     "overview", "tools", "mcp", "tool-output", "commands", "git-interactions", "file-reads", "file-modifications",

@@ -4,10 +4,8 @@
  * @type {[string, (l: CallLine) => number|null, (n: number) => string][]} */
 const COMPARED = [
   ["cost", (l) => nano(l.cost_usd), (n) => fmt.usd(n, 4)],
-  ["input", (l) => l.input_tokens, fmt.tokens],
-  ["uncached", (l) => l.uncached_input_tokens, fmt.tokens],
-  ["cached", (l) => l.cached_input_tokens, fmt.tokens],
-  ["output", (l) => l.output_tokens, fmt.tokens],
+  ["input", (l) => l.input_tokens, fmt.tokens], ["uncached", (l) => l.uncached_input_tokens, fmt.tokens],
+  ["cached", (l) => l.cached_input_tokens, fmt.tokens], ["output", (l) => l.output_tokens, fmt.tokens],
   ["reasoning", (l) => l.reasoning_output_tokens, fmt.tokens],
   ["context", (l) => l.context_use, (n) => fmt.percent(n)],
 ];

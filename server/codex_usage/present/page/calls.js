@@ -8,6 +8,8 @@ const share = (/** @type {number|null} */ x) => (x === null ? "–" : fmt.percen
 const took = (/** @type {number|null} */ ms) => (ms === null ? "–" : fmt.ms(ms));
 /** What stands at an index; -1 is none. @template T @param {T[]} list @param {number} at */
 const pick = (list, at) => (at < 0 ? null : list[at]);
+/** What calls cost: unknown when none has a price. @param {{calls: number, unpriced: number, cost: number}} all */
+const costOf = (all) => fmt.usd(all.calls && all.unpriced === all.calls ? null : all.cost);
 /** A thread's name or short id. @param {number} at */
 const threadName = (at) => data.usage.threads.name[at] ?? data.usage.threads.id[at].slice(-8);
 
@@ -64,7 +66,7 @@ const NOT_IN_RAIL = ["cost_reason", "credit_reason", "provider", "window", "thre
 
 /** Terms with their values; what is null is left out. @param {[string, any][]} pairs */
 const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined)
-  .map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+  .map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, el("bdi", {}, value)))));
 
 /** @param {CallLine} line @param {string[]} kinds @param {string[]} without */
 const factsOf = (line, kinds, without = []) => facts(kinds.flatMap((kind) => Object.entries(FACTS[kind]))
@@ -79,8 +81,7 @@ const tiles = (all) => el("dl", { class: "tiles" }, all.map(([name, value, sub])
  * @param {Iterable<number>} rows */
 function callsCsv(rows) {
   const cell = (/** @type {any} */ value) => {
-    if (typeof value === "boolean") return value ? "True" : "False";
-    if (typeof value !== "string") return value ?? "";
+    if (typeof value !== "string") return value === true ? "True" : value === false ? "False" : (value ?? "");
     const text = /^[=+\-@\t\r]/.test(value) ? "'" + value : value;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
@@ -110,10 +111,8 @@ const label = (/** @type {string} */ name) => (/** @type {CallLine} */ l) => l[n
 const CALL_TABLE = [
   ["time", (c) => c.time, (l) => fmt.time(Date.parse(l.timestamp))],
   ["thread", (c) => alphabet(names(), c.thread), (_, i) => threadName(data.usage.calls.thread[i])],
-  ["project", ranked("projects", "project"), label("project")],
-  ["model", ranked("models", "model"), label("model")],
-  ["effort", ranked("efforts", "effort"), label("effort")],
-  ["tier", ranked("tiers", "tier"), label("service_tier")],
+  ["project", ranked("projects", "project"), label("project")], ["model", ranked("models", "model"), label("model")],
+  ["effort", ranked("efforts", "effort"), label("effort")], ["tier", ranked("tiers", "tier"), label("service_tier")],
   ["origin", ranked("origins", "origin"), label("origin")],
   ["total", each((c, i) => c.input[i] + c.output[i]), tokens("total_tokens")],
   ["cached", (c) => c.cached, tokens("cached_input_tokens")],
@@ -133,14 +132,7 @@ const CALL_TABLE = [
 const ONLY = {
   context: (c, i) => c.input[i] >= FULL_CONTEXT * (c.window[i] || Infinity),
   uncached: (c, i) => c.input[i] - c.cached[i] >= MANY_UNCACHED,
-  reasoning: (c, i) => c.reasoning[i] >= MUCH_REASONING,
 };
-
-/** The calls that the page's filters and a preset leave, newest first. */
-function foundCalls() {
-  const only = ONLY[state.get("only") ?? ""], { calls: c } = data.usage;
-  return only ? data.rows().filter((i) => only(c, i)) : data.rows();
-}
 
 /** Rows in a column's order, such as "-cost"; all calls are put in order once for all filters.
  * @param {Int32Array} rows newest first @param {string} sort */
@@ -188,17 +180,17 @@ function callsTable(rows, sort, look) {
   };
   const draw = (again = false) => {
     const seen = Math.min(rows.length, Math.ceil((box.clientHeight || 600) / ROW) + 2 * SPARE);
-    const from = Math.max(0, Math.min(Math.floor(box.scrollTop / step) - SPARE, rows.length - seen));
+    const above = Math.floor((box.scrollTop / step - SPARE) / 4) * 4; // so that not every pixel makes new rows
+    const from = Math.max(0, Math.min(above, rows.length - seen));
     if (from === first && !again) return;
     first = from;
     body.replaceChildren(pad(from * step), ...Array.from({ length: seen }, (_, k) => row(from + k)),
       pad(Math.max(0, tall - from * step - seen * ROW)));
   };
-  const go = (/** @type {number} */ place) => {
+  const go = (/** @type {number} */ place, still = false) => {
     active = Math.max(0, Math.min(place, rows.length - 1));
     const top = active * step, room = box.clientHeight - 2 * ROW;
-    if (top < box.scrollTop) box.scrollTop = top;
-    else if (top > box.scrollTop + room) box.scrollTop = top - room;
+    if (!still) box.scrollTop = Math.max(top - room, Math.min(top, box.scrollTop));
     draw(true);
     table.setAttribute("aria-activedescendant", "row-" + active);
     look(rows[active]);
@@ -228,10 +220,9 @@ function callsTable(rows, sort, look) {
     draw();
   }, { passive: true });
   requestAnimationFrame(() => {
-    draw(); // without rows there is nothing to scroll
+    body.replaceChildren(pad(tall)); // without it there is nothing to scroll
     if (scrolled.of === String(state.params)) box.scrollTop = scrolled.top;
-    else go(active);
-    look(rows[active]);
+    go(active, scrolled.of === String(state.params));
   });
   return box;
 }
@@ -244,27 +235,26 @@ const narrowed = (key, options) => el("label", {}, el("span", { class: "sub" }, 
 
 /** @param {HTMLElement} root */
 function renderCalls(root) {
-  const found = foundCalls(), sort = state.get("sort") ?? "-time", rows = sortCalls(found, sort), all = sums(found);
+  const only = ONLY[state.get("only") ?? ""], { calls: c } = data.usage, sort = state.get("sort") ?? "-time";
+  const found = only ? data.rows().filter((i) => only(c, i)) : data.rows(), rows = sortCalls(found, sort);
   const beside = el("aside", { class: "card rail", "aria-label": t("calls.details") });
-  const look = (/** @type {number} */ i) => beside.replaceChildren(el("h2", {}, threadName(data.usage.calls.thread[i])),
+  const look = (/** @type {number} */ i) => beside.replaceChildren(el("h2", {}, threadName(c.thread[i])),
     factsOf(callLine(i), ["estimated", "exact", "derived"], NOT_IN_RAIL));
   const save = () => {
     download("calls.csv", callsCsv(rows), "text/csv");
     announce(t("calls.exported", { count: rows.length }));
   };
-  const left = data.usage.total - data.usage.calls.id.length, quality = data.board.data_quality;
+  const left = data.usage.total - c.id.length, quality = data.board.data_quality, all = sums(found);
   root.append(el("h1", {}, t("calls.nav")), presetCaption() ?? "",
     el("div", { class: "toolbar" },
       el("input", { id: "search", type: "search", value: state.get("q") ?? "", placeholder: t("calls.search"),
         "aria-label": t("calls.search"), oninput: (/** @type {any} */ event) => state.set({ q: event.target.value }) }),
-      narrowed("confidence", ["exact", "estimated", "unpriced"]),
-      narrowed("credit_confidence", ["exact", "inferred", "override", "missing"]), narrowed("history", ["active"]),
-      state.get("thread")
-        ? button("any-thread", t("calls.thread_only") + " ✕", () => state.set({ thread: null })) : null,
-      button("export", t("calls.export"), save), /skipped/.test(quality) ? chip(quality, "warn") : null),
+      narrowed("confidence", ["exact", "estimated", "unpriced"]), narrowed("history", ["active"]),
+      narrowed("credit_confidence", ["exact", "inferred", "override", "missing"]), oneThread(),
+      button("export", t("calls.export"), save), /could not be read/.test(quality) ? chip(quality, "warn") : null),
     tiles([
       [t("calls.count"), fmt.count(all.calls)],
-      [t("calls.cost"), fmt.usd(all.cost), all.unpriced ? t("calls.unpriced_some", { count: all.unpriced }) : null],
+      [t("calls.cost"), costOf(all), all.unpriced ? t("calls.unpriced_some", { count: all.unpriced }) : null],
       [t("calls.credits"), fmt.credits(all.credits)],
       [t("calls.input"), fmt.tokens(all.input),
         t("calls.ratio_of", { ratio: share(all.input ? all.cached / all.input : null) })],

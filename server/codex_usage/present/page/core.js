@@ -120,19 +120,22 @@ dayOf.format = null;
 const dayNumber = (text) => Date.parse(text + "T00:00:00Z") / DAY;
 const dayText = (/** @type {number} */ day) => new Date(day * DAY).toISOString().slice(0, 10);
 
-/** The first and last day of a period's word or of A..B. @param {string} word @returns {[number, number]} */
-function daysOf(word) {
-  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - ((now + 3) % 7);
-  const [year, month] = dayText(now).split("-");
-  if (word.includes("..")) {
-    const [from, to] = word.split("..");
-    return [from ? dayNumber(from) : -1e6, to ? dayNumber(to) : 1e6];
-  }
-  return /** @type {Record<string, [number, number]>} */ ({
-    today: [now, now], yesterday: [now - 1, now - 1], last_7_days: [now - 6, now], last_30_days: [now - 29, now], this_week: [week, now],
-    this_month: [dayNumber(`${year}-${month}-01`), now], this_year: [dayNumber(`${year}-01-01`), now],
-  })[word] ?? (/^\d{4}-\d\d-\d\d$/.test(word) ? [dayNumber(word), dayNumber(word)] : [-1e6, 1e6]);
+/** The first and last day of a period as the commands take it (a word, a month, a day, A..B); null when it is none.
+ * @param {string} text @returns {[number, number]|null} */
+function spanOf(text) {
+  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - ((now + 3) % 7), date = dayText(now);
+  const month = (/** @type {string} */ some) => dayNumber(some.slice(0, 7) + "-01"), before = dayText(month(date) - 1), count = /^(?:last_)?(\d{1,4})_?d(?:ays?)?$/.exec(text);
+  const words = new Map([["today", [now, now]], ["yesterday", [now - 1, now - 1]], ["this_week", [week, now]], ["last_week", [week - 7, week - 1]], ["this_month", [month(date), now]],
+    ["last_month", [month(before), month(date) - 1]], ["this_year", [dayNumber(date.slice(0, 4) + "-01-01"), now]], ["all", [-1e6, 1e6]]]);
+  if (words.has(text)) return /** @type {[number, number]} */ (words.get(text));
+  if (count) return Number(count[1]) ? [now - Number(count[1]) + 1, now] : null;
+  const day = (/** @type {string} */ one, /** @type {number} */ open) => (!one ? open : /^\d{4}-\d\d-\d\d$/.test(one) ? dayNumber(one) : NaN);
+  if (/^\d{4}-\d\d$/.test(text)) return [month(text), month(dayText(month(text) + 31)) - 1];
+  const [from, to] = text.includes("..") ? text.split("..") : [text, text], span = [day(from, -1e6), day(to, 1e6)].sort((a, b) => a - b);
+  return span.some(Number.isNaN) || text === ".." || !text ? null : /** @type {[number, number]} */ (span);
 }
+/** The same of a period that is one. @param {string} text */
+const daysOf = (text) => /** @type {[number, number]} */ (spanOf(text));
 
 /** Everything that is looked at, in the URL, so that a link shows the same. */
 const state = {
@@ -149,7 +152,10 @@ const state = {
     history[push || moved ? "pushState" : "replaceState"](null, "", String(next) ? "?" + next : location.pathname);
     data.changed(moved);
   },
-  period() { return this.get("period") ?? "last_30_days"; },
+  period() {
+    const asked = this.get("period");
+    return asked && spanOf(asked) ? asked : "last_30_days";
+  },
   /** What a question is asked with: the period and those filters that it takes. */
   asked() {
     const told = /** @type {Record<string, string>} */ ({ period: this.period() });
@@ -189,7 +195,7 @@ const data = {
   },
   /** @param {string} path @param {RequestInit} [how] */
   async fetch(path, how = {}) {
-    const answer = await fetch(path, { ...how, headers: { "X-Codex-Usage-Token": this.token } }), told = await answer.json();
+    const answer = await fetch(path, { ...how, headers: { "X-Codex-Usage-Token": this.token } }), told = await answer.json().catch(() => ({ error: t("core.failed") }));
     if (!answer.ok) throw new Error(told.error ?? String(answer.status));
     return told;
   },
@@ -199,7 +205,10 @@ const data = {
     const pairs = Object.entries(params).filter(([, value]) => value).sort();
     if (!this.meta.live) {
       const key = (/** @type {any[]} */ some) => `${question}?${some.map(([name, value]) => `${name}=${value}`).join("&")}`;
-      return this.answers[key(pairs)] ?? this.answers[key(pairs.filter(([name]) => name === "period"))] ?? this.answers[question + "?"] ?? null;
+      const whole = this.answers[key(pairs)], near = this.answers[key(pairs.filter(([name]) => name === "period"))];
+      // what a file could not take into account, so that nobody takes one span for another
+      const lacks = whole ? [] : pairs.map(([name]) => name).filter((name) => !near || name !== "period"), found = whole ?? near ?? this.answers[question + "?"];
+      return found ? { ...found, lacks } : null;
     }
     const path = `/api/${question}?${new URLSearchParams(/** @type {any} */ (pairs))}`;
     if (!this.kept.has(path)) this.kept.set(path, this.fetch(path));
@@ -228,7 +237,8 @@ const data = {
     const placed = /** @type {Record<string, number[]>} */ ({});
     for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds" })) placed[name] = join(had[list], more[list]);
     const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])), to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
-    const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter(([id]) => !at.has(id));
+    had.projects.forEach((/** @type {string} */ one, /** @type {number} */ k) => (had.tags[k] ??= more.tags[more.projects.indexOf(one)] ?? []));
+    const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter((/** @type {[string, number]} */ [id]) => !at.has(id));
     for (const [id] of fresh) at.set(id, at.size);
     placed.thread = more.threads.id.map((/** @type {string} */ id) => at.get(id));
     for (const [, k] of fresh) for (const [name, list] of Object.entries(had.threads)) {
@@ -346,7 +356,7 @@ const card = (title, sub, actions, ...body) =>
 /** A choice of one of few. @param {string} label @param {Option[]} options @param {string} value @param {(value: string) => void} onpick */
 const segmented = (label, options, value, onpick) =>
   el("div", { class: "seg", role: "group", "aria-label": label }, options.map((one) =>
-    el("button", { type: "button", "aria-pressed": String(one.value === value), onclick: () => onpick(one.value) }, one.label)));
+    el("button", { type: "button", id: `pick ${label} ${one.value}`.replaceAll(" ", "-"), "aria-pressed": String(one.value === value), onclick: () => onpick(one.value) }, one.label)));
 
 /** What stands where nothing is, and what to do about it. @param {string} title @param {Child} hint */
 const empty = (title, hint) => el("div", { class: "empty" }, el("p", { class: "what" }, title), hint ? el("p", { class: "sub" }, hint) : null);

@@ -20,10 +20,8 @@ function worded(group, word) {
  * @type {Record<string, (u: Usage) => [(string|null)[], number[]]>} */
 const SLICES = {
   thread: (u) => [names(), u.calls.thread],
-  project: (u) => [u.projects, u.calls.project],
-  model: (u) => [u.models, u.calls.model],
-  effort: (u) => [u.efforts, u.calls.effort],
-  origin: (u) => [u.origin_reasons, u.calls.origin],
+  project: (u) => [u.projects, u.calls.project], model: (u) => [u.models, u.calls.model],
+  effort: (u) => [u.efforts, u.calls.effort], origin: (u) => [u.origin_reasons, u.calls.origin],
   compaction: (u) => [["other", "compaction"].map((one) => t("diagnostics.by." + one)),
     u.calls.flags.map((/** @type {number} */ flag) => flag & 1)],
 };
@@ -41,11 +39,11 @@ function grouped(rows, keyOf) {
 /** The filtered calls by one slice, the most uncached tokens first. */
 function sliced() {
   const asked = state.get("slice") ?? "thread", by = SLICES[asked] ? asked : "thread", found = data.rows();
-  const [labels, column] = SLICES[by](data.usage), whole = sums(found).uncached;
+  const [labels, column] = SLICES[by](data.usage), whole = sums(found).uncached || 1;
   const rows = grouped(found, (i) => column[i]).map(([at, those]) => ({ at, ...sums(those) }))
     .sort((a, b) => b.uncached - a.uncached).slice(0, 12).map((one) => [
-      (pick(labels, one.at) ?? "–").replaceAll("_", " "), fmt.tokens(one.uncached), share(whole && one.uncached / whole),
-      fmt.count(one.calls), fmt.tokens(one.output), fmt.count(one.compactions), fmt.usd(one.cost)]);
+      (pick(labels, one.at) ?? "–").replaceAll("_", " "), fmt.tokens(one.uncached), share(one.uncached / whole),
+      fmt.count(one.calls), fmt.tokens(one.output), fmt.count(one.compactions), costOf(one)]);
   const columns = [by, "uncached", "share", "calls", "output", "compactions", "cost"].map((key, k) =>
     ({ label: t("diagnostics.by." + key), num: k > 0 }));
   const options = Object.keys(SLICES).map((value) => ({ value, label: t("diagnostics.by." + value) }));

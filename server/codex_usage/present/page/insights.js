@@ -10,15 +10,13 @@ const UNSET = { preset: null, sort: null, only: null, confidence: null, credit_c
 /** Investigations: view, order and what they narrow the calls to, set together with their caption.
  * @type {Record<string, Record<string, string>>} */
 const PRESETS = {
-  costly: { view: "threads", sort: "-cost" },
-  credits: { view: "threads", sort: "-credits" },
+  costly: { view: "threads", sort: "-cost" }, credits: { view: "threads", sort: "-credits" },
   context: { view: "calls", sort: "-context", only: "context" },
   cache: { view: "calls", sort: "-uncached", only: "uncached" },
   gaps: { view: "calls", sort: "-total", confidence: "unpriced" },
   estimated: { view: "calls", sort: "-cost", confidence: "estimated" },
 };
 const preset = (/** @type {string} */ id) => ({ ...PRESETS[id], preset: id });
-
 const presetWords = (/** @type {string} */ id) => [el("strong", {}, t(`insights.preset.${id}.name`)), " ",
   el("span", { class: "sub" }, t(`insights.preset.${id}.caption`))];
 
@@ -40,10 +38,14 @@ const callLink = (id, text, tabindex = 0) => link({ view: "call", record: id }, 
 /** @param {string} id @param {string} text @param {() => void} onclick */
 const button = (id, text, onclick) => el("button", { id, type: "button", onclick }, text);
 
+/** A way out when all is of one thread. */
+const oneThread = () => state.get("thread")
+  && button("any-thread", t("calls.thread_only") + " ✕", () => state.set({ thread: null }));
+
 /** The caption of the investigation in force, with a way out of it. */
 function presetCaption() {
   const id = state.get("preset") ?? "";
-  return PRESETS[id] ? el("p", { class: "caption" }, presetWords(id), " ",
+  return PRESETS[id]?.view === state.get("view") ? el("p", { class: "caption" }, presetWords(id), " ",
     button("leave", t("insights.leave"), () => state.set({ preset: null, only: null, confidence: null }))) : null;
 }
 
@@ -61,8 +63,7 @@ function saved({ rule, scope, saving, evidence, ...row }) {
     save: fmt.usd(nano(saving.cost_usd)),
     sub: [credits, fmt.percent(saving.share)].filter(Boolean).join(" · "),
     why: first.toUpperCase() + row.counterfactual.slice(1) + ".",
-    todo: row.action,
-    counter: row.counter_evidence,
+    todo: row.action, counter: row.counter_evidence,
     rule: t("insights.grounds", { rule, threshold: evidence.threshold, limit: evidence.threshold_value,
       observed: evidence.observed, calls: evidence.calls, confidence: fmt.percent(row.confidence) }),
     go: { view: "threads", open: ids.join(","), ...(threads > 1 ? {} : { thread: ids[0] }) },
@@ -74,8 +75,7 @@ function ending({ window, used_percent: used, outlook, resets_at: reset, reset_p
   const chance = outlook?.chance ?? 0, out = outlook?.likely;
   const time = (/** @type {string} */ at) => fmt.time(Date.parse(at));
   return passed || (used < MUCH_USED && chance < LIKELY_OUT) ? [] : [{
-    kind: "allowance",
-    title: t("insights.allowance", { window, used: fmt.percent(used / 100) }),
+    kind: "allowance", title: t("insights.allowance", { window, used: fmt.percent(used / 100) }),
     why: t(out ? "insights.runs_out" : "insights.chance",
       { chance: fmt.percent(chance), time: out && time(out), reset: reset ? time(reset) : "–" }),
     rule: t("insights.allowance_rule", { used: fmt.percent(MUCH_USED / 100), chance: fmt.percent(LIKELY_OUT) }),
@@ -90,8 +90,7 @@ function gap(answer, kind) {
   const name = (/** @type {any} */ row) => [row.model, row.reason].filter(Boolean).join(": ");
   const count = rows.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.calls, 0);
   return !count ? [] : [{
-    kind: "pricing",
-    title: t("insights." + kind, { count }),
+    kind: "pricing", title: t("insights." + kind, { count }),
     why: rows.slice(0, 3).map(name).join("; "),
     rule: t("insights.pricing_rule", { source: answer.source }),
     go: preset(kind === "unpriced" ? "gaps" : kind),
@@ -102,22 +101,19 @@ function gap(answer, kind) {
 const dearThreads = ({ heads, whole, own, total }) => heads
   .filter((at) => whole.cost[at] >= DEAR_SHARE * total && whole.cost[at] >= DEAR_COST)
   .map((at) => ({
-    kind: "dear",
-    title: t("insights.dear", { thread: threadName(at) }),
+    kind: "dear", title: t("insights.dear", { thread: threadName(at) }),
     why: t("insights.dear_why",
       { cost: fmt.usd(whole.cost[at]), calls: own.calls[at], share: fmt.percent(whole.cost[at] / total) }),
     rule: t("insights.dear_rule", { share: fmt.percent(DEAR_SHARE), least: fmt.usd(DEAR_COST) }),
     go: threadGo(at),
   }));
 /** @param {number} at */
-const threadGo = (at) => ({ view: "threads", thread: data.usage.threads.id[at], open: data.usage.threads.id[at] });
+const threadGo = (at) => ({ view: "threads", sort: "-attention", open: data.usage.threads.id[at] });
 
 /** @param {Attention} one */
 const attentionCard = (one) => el("li", { class: "card attention " + one.kind },
   one.save ? el("p", { class: "save" }, el("strong", {}, one.save), el("span", { class: "sub" }, one.sub)) : null,
-  el("h3", {}, one.title),
-  el("p", {}, one.why),
-  one.todo ? el("p", { class: "todo" }, one.todo) : null,
+  el("h3", {}, one.title), el("p", {}, one.why), one.todo ? el("p", { class: "todo" }, one.todo) : null,
   el("p", { class: "sub" }, one.rule, one.counter ? ` · ${t("insights.but", { text: one.counter })}` : null),
   el("button", { "aria-label": `${t("insights.look")}: ${one.title}`, onclick: () => leadTo(one.go) },
     t("insights.look")));

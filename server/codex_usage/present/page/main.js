@@ -29,9 +29,13 @@ function speak(value) {
   for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", t(/** @type {HTMLElement} */ (node).dataset.label ?? ""));
 }
 
+/** The newest day there may be data of. */
+const lastDay = () => daysOf("today")[1];
+
 const current = () => views.all.find((one) => one.id === state.get("view")) ?? views.all[0];
 
 function drawFrame() {
+  const focused = document.activeElement?.id;
   at("nav").replaceChildren(...views.all.filter((one) => !one.hidden).map((one) =>
     el("a", { href: "?" + new URLSearchParams({ ...Object.fromEntries(state.params), view: one.id }), "aria-current": one === current() ? "page" : null,
       onclick: (/** @type {MouseEvent} */ event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); state.set({ view: one.id, record: null, sel: null }, { push: true }); } }, t(one.key))));
@@ -41,12 +45,12 @@ function drawFrame() {
   at("tools").replaceChildren(...[
     segmented(t("core.provider"), [["", "combined"], ["codex", "codex"], ["claude", "claude"]].map(([value, key]) => ({ value, label: t("core." + key) })), state.get("provider") ?? "", (provider) => state.set({ provider })),
     choice("period", t("core.period"), [...PRESET_PERIODS.map((one) => /** @type {[string, string]} */ ([one, t("core.periods." + one)])), ["own", t("core.periods.own")]], own ? "own" : period,
-      (value) => state.set({ period: value === "own" ? `${dayText(dayOf(Date.now()) - 13)}..${dayText(dayOf(Date.now()))}` : value })),
+      (value) => state.set({ period: value === "own" ? `${dayText(lastDay() - 13)}..${dayText(lastDay())}` : value })),
     own ? day("from", first, (text) => `${text}..${period.split("..")[1] ?? text}`) : null, own ? day("to", last, (text) => `${period.split("..")[0]}..${text}`) : null,
     meta.live ? el("button", { id: "live", type: "button", "aria-pressed": String(live.on), onclick: () => live.toggle() }, el("span", { class: "dot", "aria-hidden": "true" }), t("core.live")) : null,
     meta.live ? el("button", { id: "refresh", type: "button", onclick: () => data.refresh(true).catch(failed) }, t("core.refresh")) : null,
     el("button", { id: "copy", type: "button", onclick: copyLink }, t("core.copy")),
-    choice("lang", t("core.language"), Object.entries(LANGUAGES), lang, (value) => { kept.set("lang", value); speak(value); draw(); }),
+    choice("lang", t("core.language"), Object.entries(LANGUAGES), lang, (value) => { kept.set("lang", value); speak(value); data.changed(); }),
     choice("theme", t("core.theme"), THEMES.map((one) => [one, t("core.themes." + one)]), kept.get("theme") ?? "auto", theme),
     el("button", { type: "button", "aria-label": t("core.help"), onclick: help }, "?")].filter((one) => one !== null));
   drawFilters();
@@ -55,6 +59,7 @@ function drawFrame() {
     board && el("span", {}, board.data_quality), board && !board.coverage.complete ? el("span", {}, t("core.incomplete", { files: board.coverage.pending_files })) : null,
     el("span", {}, t("core.made", { time: fmt.time(Date.parse(meta.generated_at)), zone: zone(), version: meta.version })),
     el("span", {}, chip(t("core.mode", { mode: meta.privacy_mode }))), meta.demo ? el("span", {}, chip(t("core.demo"), "warn")) : null, el("span", {}, t("core.private"))].filter((one) => one));
+  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function drawFilters() {
@@ -66,7 +71,7 @@ function drawFilters() {
       ? el("label", {}, el("span", { class: "sub" }, t("core.filter." + word)), choice("by-" + word, t("core.filter." + word), [["", t("core.any")], ...list.map((/** @type {string} */ one) => [one, one])], state.get(word) ?? "", (value) => state.set({ [word]: value }))) : null;
   });
   row.replaceChildren(el("details", { open }, el("summary", {}, t("core.filters"), set.length ? ` (${set.length})` : ""), el("div", { class: "menus" }, menus)),
-    ...set.map((word) => el("button", { type: "button", class: "chip", "aria-label": t("core.drop", { what: `${t("core.filter." + word)} ${state.get(word)}` }), onclick: () => state.set({ [word]: null }) }, `${t("core.filter." + word)}: ${state.get(word)} ✕`)));
+    ...set.map((word) => el("button", { type: "button", class: "chip", "aria-label": t("core.drop", { what: `${t("core.filter." + word)} ${state.get(word)}` }), onclick: () => { state.set({ [word]: null }); row.querySelector("summary")?.focus(); } }, `${t("core.filter." + word)}: ${state.get(word)} ✕`)));
   if (focused) document.getElementById(focused)?.focus();
 }
 
@@ -106,6 +111,16 @@ addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+addEventListener("keydown", (event) => {
+  const menu = document.querySelector("#filters details[open]");
+  if (event.key !== "Escape" || !menu) return;
+  menu.removeAttribute("open");
+  menu.querySelector("summary")?.focus();
+});
+addEventListener("pointerdown", (event) => {
+  const menu = document.querySelector("#filters details[open]");
+  if (menu && !menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute("open");
+});
 
 /** @param {unknown} error */
 const failed = (error) => {
@@ -124,7 +139,7 @@ function draw(moved = false) {
   document.title = `${t(view.key)} · Codex usage`;
   if (!data.board || !data.usage) root.append(empty(t(data.problem ? "core.failed" : "core.loading"), data.problem));
   else if (!data.usage.total && !data.board.cube.day.length) root.append(el("h1", {}, t(view.key)), empty(t("core.nothing"), t("core.nothing_hint")));
-  else view.render(root);
+  else try { view.render(root); } catch (error) { failed(error); } // what one view cannot draw leaves the others whole
   if (moved) scrollTo(0, 0);
   const again = focused ? /** @type {any} */ (document.getElementById(focused)) : null;
   if (again && again !== document.activeElement) {
@@ -142,7 +157,7 @@ const live = {
     this.stop = new AbortController();
     try {
       const answer = await fetch("/api/events", { headers: { "X-Codex-Usage-Token": data.token }, signal: this.stop.signal });
-      const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).pipeThrough(new TextDecoderStream()).getReader();
+      const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
       for (let text = ""; ;) {
         const { value, done } = await reader.read();
         if (done) break;

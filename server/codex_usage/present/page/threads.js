@@ -8,6 +8,7 @@ function threadGroups(found) {
   const { threads, calls: c } = data.usage, n = threads.id.length, zeros = () => new Float64Array(n);
   const own = { calls: zeros(), input: zeros(), cached: zeros(), output: zeros(), cost: zeros(), credits: zeros(),
     unpriced: zeros(), compactions: zeros() };
+  const summed = /** @type {const} */ (["input", "cached", "output", "cost", "credits"]);
   const latest = zeros(), peak = zeros(), most = zeros(), next = new Int32Array(n + 1);
   for (let k = 0; k < found.length; k++) next[c.thread[found[k]] + 1]++;
   for (let at = 0; at < n; at++) next[at + 1] += next[at];
@@ -16,11 +17,7 @@ function threadGroups(found) {
     const i = found[k], at = c.thread[i];
     sorted[next[at]++] = i;
     own.calls[at]++;
-    own.input[at] += c.input[i];
-    own.cached[at] += c.cached[i];
-    own.output[at] += c.output[i];
-    own.cost[at] += c.cost[i] ?? 0;
-    own.credits[at] += c.credits[i] ?? 0;
+    for (const name of summed) own[name][at] += c[name][i] ?? 0;
     own.unpriced[at] += Number(c.cost[i] === null);
     own.compactions[at] += c.flags[i] & 1;
     latest[at] = Math.max(latest[at], c.time[i]);
@@ -47,7 +44,7 @@ function threadGroups(found) {
 /** What draws attention to a thread: the most points, and how strong it is (0 to 1).
  * @type {[string, number, (g: Groups, at: number) => number][]} */
 const SIGNALS = [
-  ["costly", 40, (g, at) => (g.total ? g.whole.cost[at] / g.total : 0)],
+  ["costly", 40, (g, at) => (g.total && g.heads.length > 1 ? g.whole.cost[at] / g.total : 0)],
   ["cache", 25, ({ own }, at) => {
     const ratio = own.cached[at] / own.input[at], missed = own.input[at] - own.cached[at];
     return own.calls[at] > 2 && missed >= MANY_UNCACHED && ratio < LOW_CACHE ? 1 - ratio / 2 : 0;
@@ -57,12 +54,11 @@ const SIGNALS = [
   ["compacted", 5, ({ own }, at) => Math.min(1, own.compactions[at] / 2)],
   ["unpriced", 5, ({ own }, at) => own.unpriced[at] / own.calls[at]],
 ];
-const FEW_POINTS = 2;
 
 /** A thread's attention score, 0 to 100, and the signals that it consists of. @param {Groups} g @param {number} at */
 function attention(g, at) {
   const all = SIGNALS.map(([id, most, of]) => ({ id, points: most * of(g, at) }));
-  const signals = all.filter((one) => one.points >= FEW_POINTS);
+  const signals = all.filter((one) => one.points >= 2);
   return { score: Math.round(signals.reduce((sum, one) => sum + one.points, 0)), signals };
 }
 
@@ -114,10 +110,8 @@ function lifecycle(rows) {
 
 /** How threads can be ordered. @type {Record<string, (g: Groups, at: number) => number>} */
 const THREAD_ORDERS = {
-  cost: (g, at) => g.whole.cost[at],
-  credits: (g, at) => g.whole.credits[at],
-  latest: (g, at) => g.whole.latest[at],
-  calls: ({ own }, at) => own.calls[at],
+  cost: (g, at) => g.whole.cost[at], credits: (g, at) => g.whole.credits[at],
+  latest: (g, at) => g.whole.latest[at], calls: (g, at) => g.own.calls[at],
   tokens: ({ own }, at) => own.input[at] + own.output[at],
   cache: ({ own }, at) => own.input[at] - own.cached[at],
   attention: (g, at) => attention(g, at).score,
@@ -139,7 +133,7 @@ function renderThreads(root) {
     el("th", { scope: "col", class: "c-" + key }, t("threads.col." + key)));
   const orders = Object.keys(THREAD_ORDERS).map((key) => ({ value: key, label: t("threads.by." + key) }));
   const title = t("threads.count", { count: heads.length, all: g.own.calls.filter(Boolean).length });
-  root.append(el("h1", {}, t("threads.nav")), presetCaption() ?? "",
+  root.append(el("h1", {}, t("threads.nav")), presetCaption() ?? "", oneThread() ?? "",
     card(title, t("threads.sub"),
       segmented(t("threads.order"), orders, by, (key) => state.set({ sort: "-" + key, page: null })),
       heads.length ? el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("threads.nav") },
@@ -174,7 +168,7 @@ function threadRow(g, at, depth, open) {
     el("td", { class: "c-strip" }, threadStrip(g.rows(at), name, true)),
     n(fmt.count(own.calls[at])), n(fmt.tokens(own.input[at] + own.output[at])),
     n(share(own.input[at] ? own.cached[at] / own.input[at] : null)), n(fmt.credits(own.credits[at])),
-    n(el("strong", {}, fmt.usd(own.unpriced[at] === own.calls[at] ? null : own.cost[at])),
+    n(el("strong", {}, costOf({ calls: own.calls[at], unpriced: own.unpriced[at], cost: own.cost[at] })),
       whole.cost[at] > own.cost[at]
         ? el("div", { class: "sub" }, t("threads.with_below", { cost: fmt.usd(whole.cost[at]) })) : null),
     n(fmt.time(g.latest[at])));
@@ -198,7 +192,7 @@ function threadDetail(rows, at) {
     el("div", { class: "columns" },
       part("story", story.length ? el("ul", {}, story.map(say)) : el("p", { class: "sub" }, t("threads.quiet"))),
       rowsOf("mix", ["model", "count", "cost"],
-        mix.map((one) => [one.key || "–", fmt.count(one.calls), fmt.usd(one.cost)])),
+        mix.map((one) => [one.key || "–", fmt.count(one.calls), costOf(one)])),
       rowsOf("dear", ["time", "uncached", "cost"], dear.map((i) =>
         [callLink(c.id[i], fmt.time(c.time[i])), fmt.tokens(c.input[i] - c.cached[i]), fmt.usd(c.cost[i])]))),
     el("p", { class: "steps" }, link({ view: "calls", thread: data.usage.threads.id[at] }, t("call.all"))));
