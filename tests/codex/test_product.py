@@ -47,7 +47,7 @@ def outputs(requests: Iterable[Request]) -> list[dict[str, Any]]:
 
 def answers_in(value: Any) -> Iterator[dict[str, Any]]:
     """Our answers within a tool result, however deep a client has wrapped and quoted them."""
-    if isinstance(value, dict) and ("quality" in value or "headline" in value):
+    if isinstance(value, dict) and value.keys() & {"quality", "headline", "url"}:
         yield value
     elif isinstance(value, dict):
         yield from answers_in(list(value.values()))
@@ -199,3 +199,20 @@ def test_the_question_about_a_spike_is_answered_by_the_first_tool_result(lab: Co
     assert answer["contributors"]["thread"][0]["id"] == thread_id(77)[-8:]
     assert answer["contributors"]["thread"][0]["delta"] == pytest.approx(40 * 0.3003, abs=0.01)
     assert f"Thread {thread_id(77)[-8:]} makes $12.01 of it." in answer["headline"]
+
+
+def test_codex_writes_the_page_although_its_shell_may_write_nothing(lab: CodexLab) -> None:
+    """Read-only sandbox, no approvals: the tool runs unprompted, and the page holds what was billed before."""
+    lab.mock.script = [Step(text="one")]
+    lab.exec("count the zebras")
+    lab.model, lab.sandbox, lab.approval = "gpt-5.5", "read-only", "never"
+    set_up(lab)
+    _, answers = ask(
+        lab, "use $codex-usage to open the dashboard", search("usage_dashboard"),
+        mcp("codex_usage", "usage_dashboard"), find=False,
+    )  # fmt: skip
+    (told,) = answers
+    page = Path(told["path"]).read_text(encoding="utf-8")
+    assert told["total_calls"] >= 1
+    assert '"usage":' in page
+    assert "zebras" not in page

@@ -20,13 +20,23 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
-from codex_usage.answers import advice_results, results, story_results
-from codex_usage.answers.inspect import LogReport
+from codex_usage.answers import (
+    advice_results,
+    board_results,
+    call,
+    diagnostics_results,
+    inspect,
+    results,
+    story_results,
+)
+from codex_usage.answers.thresholds import DEFAULTS
 from codex_usage.cli import options
 from codex_usage.cli.commands import _ALIASES, cli
+from codex_usage.evidence import results as evidence
 from codex_usage.index import Refreshed, schema
 from codex_usage.logs import shapes
 from codex_usage.model import ORIGINS
+from codex_usage.present import page as html
 from codex_usage.serve.tools import TOOLS, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,10 +47,29 @@ PAGES = [ROOT / name for name in NAMES] + [page for folder in FOLDERS for page i
 CLASSES = {"measure", "label", "identity", "path", "name"}
 
 COMMANDS = sorted(cli.commands.items())
+RESULTS = [
+    model
+    for module in (
+        results,
+        advice_results,
+        story_results,
+        diagnostics_results,
+        board_results,
+        call,
+        inspect,
+        html,
+        evidence,
+    )
+    for model in vars(module).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.__name__
+]
+# a recommendation and a call both have evidence
 FIELDS = {
-    model.__name__: [field.alias or name for name, field in model.model_fields.items()]
-    for model in (*vars(results).values(), *vars(advice_results).values(), *vars(story_results).values(), LogReport)
-    if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
+    "Evidence of a call" if model is evidence.Evidence else model.__name__: [
+        field.alias or name for name, field in model.model_fields.items()
+    ]
+    for model in RESULTS
+    if model.model_fields
 } | {"Refreshed": [field.name for field in dataclasses.fields(Refreshed)]}
 
 
@@ -346,3 +375,27 @@ def test_no_message_or_tool_body_has_a_shape() -> None:
     # `message` is Claude Code's envelope of id, model and usage
     assert names & said <= {"message"}
     assert set(shapes.ClaudeMessage.__struct_fields__) == {"id", "model", "usage"}
+
+
+def test_every_check_of_the_doctor_is_in_the_table_of_its_page() -> None:
+    """Neither more nor fewer; homes are named by their kind."""
+    names = set(re.findall(r'yield "([A-Z][\w ]*)"', text(ROOT / "server/codex_usage/cli/checks.py")))
+    page = ROOT / "docs/how-to/troubleshoot.md"
+    assert set(rows(section(page, "What the doctor looks at"))) == names | {"Codex home", "Claude home"}
+
+
+def test_every_language_and_threshold_is_explained() -> None:
+    """What --lang takes, and the keys of thresholds.json with their built-in numbers."""
+    languages = rows(section(REFERENCE / "commands.md", "Global options"))["--lang WORD"]
+    assert [word for word in html.LANGUAGES if f"`{word}`" not in languages] == []
+    explained = rows(section(REFERENCE / "files-and-environment.md", "thresholds.json"))
+    told = {name: line.rsplit("| ", 1)[-1].strip().replace(",", "") for name, line in explained.items()}
+    built_in = DEFAULTS._asdict()
+    assert {name: None if value == "null" else float(value) for name, value in told.items()} == built_in
+
+
+def test_every_endpoint_of_the_live_server_has_a_result_that_is_explained() -> None:
+    """What its answers are made of stands on the page of JSON answers."""
+    from codex_usage.serve import openapi
+
+    assert [model.__name__ for model in openapi.RESULTS.values() if model not in RESULTS] == []

@@ -73,11 +73,13 @@ def test_it_names_itself_and_its_use_in_250_characters(server: Server) -> None:
     assert "tools" in server.hello["capabilities"]
 
 
-def test_every_tool_is_read_only_and_its_schema_is_one(server: Server) -> None:
+def test_every_tool_but_the_page_is_read_only_and_its_schema_is_one(server: Server) -> None:
+    """What is neither destructive nor open runs unprompted, so the page does too."""
     tools = server.request("tools/list")["tools"]
-    assert tuple(tool["name"] for tool in tools) == TOOLS
+    assert tuple(tool["name"] for tool in tools) == (*TOOLS, "usage_call_context", "usage_dashboard")
     for tool in tools:
-        assert tool["annotations"] == {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": False}
+        reads = tool["name"] != "usage_dashboard"
+        assert tool["annotations"] == {"readOnlyHint": reads, "destructiveHint": False, "openWorldHint": False}
         assert "outputSchema" not in tool
         jsonschema.Draft202012Validator.check_schema(tool["inputSchema"])
         jsonschema.validate({}, tool["inputSchema"])
@@ -92,6 +94,37 @@ def test_every_tool_answers_without_arguments_in_one_block_of_minified_json(serv
            "diagnostics": {"section", "status", "tables"}}  # fmt: skip
     assert {"period"} | own.get(tool, {"total", "quality"}) <= told.keys()
     assert len(told.get("rows", [])) <= 8
+
+
+@pytest.mark.parametrize(
+    "allowed", [None, "0", "CODEX_USAGE_ALLOW_RAW_CONTEXT", "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT"]
+)
+def test_log_lines_reach_a_model_only_where_the_user_allowed_it(folder: Path, allowed: str | None) -> None:
+    """One clear sentence otherwise, in which the variable is named."""
+    env = environment(folder)
+    if allowed is not None:
+        env |= {"CODEX_USAGE_ALLOW_RAW_CONTEXT": "0"} if allowed == "0" else {allowed: "1"}
+    with Server(env) as server:
+        rows = json.loads(server.text("usage_calls", {"period": "all", "limit": 1}))
+        call = rows["rows"][0][rows["columns"].index("call")]
+        asked = server.request("tools/call", {"name": "usage_call_context", "arguments": {"call": call}})
+    text = asked["content"][0]["text"]
+    if allowed in (None, "0"):
+        assert asked["isError"]
+        assert text == "Log lines are shown only where the user set CODEX_USAGE_ALLOW_RAW_CONTEXT=1 for this server."
+    else:
+        told = json.loads(text)
+        assert told["call"].startswith(call)
+        assert told["columns"] == ["line", "kind", "label", "tokens", "since_turn_s", "text"]
+        assert "token_usage_record" in {row[1] for row in told["rows"]}
+
+
+def test_the_page_is_written_and_its_place_is_told(folder: Path, server: Server) -> None:
+    told = json.loads(server.text("usage_dashboard"))
+    page = folder / "data" / "dashboard.html"
+    assert (told["path"], told["url"], told["calls"]) == (str(page), page.as_uri(), 520)
+    assert page.read_bytes().startswith(b"<!doctype html>")
+    assert page.stat().st_size == told["bytes"]
 
 
 # -- questions --------------------------------------------------------------------------------------------------
@@ -141,9 +174,7 @@ def test_the_cursor_leads_to_every_row_once(server: Server, tool: str, detail: s
 
 @pytest.mark.parametrize("by", ["model", "project", "thread", "day"])
 def test_full_detail_of_a_hundred_long_names_stays_within_16_kb_and_adds_up(server: Server, by: str) -> None:
-    text = server.text(
-        "usage_summary", {"period": "all", "by": f"{by},project", "limit": 100, "detail": "full"}
-    )
+    text = server.text("usage_summary", {"period": "all", "by": f"{by},project", "limit": 100, "detail": "full"})
     told = json.loads(text)
     assert len(text.encode()) <= 16_384
     at = told["columns"].index("calls")

@@ -220,7 +220,7 @@ def _check_known(word: str, value: str, known: list[str]) -> None:
     near = get_close_matches(value, known, 3, 0.4) or known[:5]
     more = "" if len(near) == len(known) else " …"
     has = f"; it has {', '.join(near)}{more}" if known else ", which holds no calls yet"
-    raise BadInput(f"No {word} {value!r} is in the index{has}.")
+    raise BadInput(f"No {word} {value!r} is in the index{has}.", *(near if word == "project" else ()))
 
 
 def find_thread(index: Index, text: str) -> str:

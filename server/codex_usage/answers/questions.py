@@ -175,7 +175,7 @@ _ANSWERS: dict[str, Callable[[Context, Asked], BaseModel]] = {
     "calls": lambda context, asked: calls(context, asked.period(context), **asked.rows()),
     "status": lambda context, _: status(context),
     "allowance": lambda context, asked: allowance(
-        context, asked.period(context), asked.filters(), asked.number("weeks", 4), asked.text("call")
+        context, asked.period(context), asked.filters(), min(asked.number("weeks", 4), 520), asked.text("call")
     ),
     "call": lambda context, asked: call(context, asked.text("call") or ""),
     "board": lambda context, _: board_of(context),

@@ -22,7 +22,8 @@ NAME = "codex-usage"
 #: not set are not passed, and do no harm (measured with 0.130 and 0.169).
 ENV_VARS = (
     "CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING", "CODEX_USAGE_TZ",
-    "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_ALLOW_RAW_CONTEXT",
+    "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_PRIVACY_MODE", "CODEX_USAGE_ALLOW_RAW_CONTEXT",
+    "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT",
 )  # fmt: skip
 #: A header of ours with the empty line before it and its lines up to the last that says something: empty lines and
 #: comments after that belong to what follows.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 
 from codex_usage import __version__
 from codex_usage.cli.options import Settings, argument_options, global_options
-from codex_usage.model import BadInput
+from codex_usage.model import BadInput, UsageError
 from codex_usage.model.questions import QUESTIONS
 from codex_usage.model.words import many
 
@@ -32,6 +33,12 @@ class _Commands(click.Group):
 
     def list_commands(self, _: click.Context) -> list[str]:
         return list(self.commands)
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            raise type(error)(context.ensure_object(Settings).say(error)) from error
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         found = super().get_command(context, _ALIASES.get(name, name))
@@ -99,7 +106,7 @@ def setup(settings: Settings, uninstall: bool) -> None:
         )
     if not settings.as_json:
         for step in steps:
-            click.echo(("✓ " if step.changed else "· ") + step.what)
+            click.echo(("✓ " if step.changed else "· ") + settings.say(step.what))
     if uninstall:
         return
     if places.found:
@@ -139,6 +146,8 @@ def _examined(settings: Settings) -> list[Check]:
 
 
 def _tell(settings: Settings, found: list[Check]) -> None:
+    if settings.mode != "normal":
+        found = [replace(one, detail=one.finding, remedy=one.remedy and settings.say(one.remedy)) for one in found]
     if settings.as_json:
         import json
 
@@ -264,7 +273,7 @@ def status(settings: Settings) -> None:
     from codex_usage.index import queries
 
     with settings.asking(lambda context: context.period("this_month").start_ms, whole=False) as context:
-        answer, logs = answers.status(context), queries.newest_logs(context.index, 64)
+        answer, logs = settings.private(answers.status(context)), queries.newest_logs(context.index, 64)
     if settings.as_json:
         _show(settings, answer)
     else:
@@ -308,12 +317,15 @@ def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[in
 def export(settings: Settings, /, kind: str, output: str | None, **values: Any) -> None:
     """Every call as JSON or CSV, oldest first."""
     from codex_usage import answers
-    from codex_usage.present import write_csv, write_json
+    from codex_usage.present import hidden, write_csv, write_json
+    from codex_usage.present.privacy import shield
 
     with (
         settings.asked("export", values) as (context, asked),
-        closing(answers.export_rows(context, asked.period(context), asked.filters())) as rows,
+        closing(answers.export_rows(context, asked.period(context), asked.filters())) as calls,
     ):
+        private = shield(settings.mode, settings.places().data)
+        rows = calls if settings.mode == "normal" else hidden(calls, private)
         try:
             with Path(output).open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as out:
                 count = write_json(rows, out) if kind == "json" else write_csv(rows, answers.EXPORT_COLUMNS, out)
@@ -436,6 +448,7 @@ def refresh(settings: Settings, quiet: bool) -> None:
     settings.quiet = quiet
     with settings.open() as (places, index):
         done = settings.refresh(index, places, None, None)
+    done.problems[:] = map(settings.say, done.problems)
     if settings.as_json:
         import json
         from dataclasses import asdict
@@ -491,7 +504,7 @@ def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
             if not yes:
                 click.confirm(f"Forget every call before {when}, for good?", abort=True)
             forget(index, limit)
-        click.echo(f"forgot every call before {when}; only rebuild-index or clear-db would read them again")
+        click.echo(f"forgot every call before {when}; only clear-db would have them read again")
         return
     open_index(path).close()  # refuses to delete what is not ours
     if not yes:
@@ -509,7 +522,7 @@ def inspect_log(settings: Settings, path: Path) -> None:
     """What one log file shows, counted by itself."""
     from codex_usage.answers.inspect import inspect_log as inspect
 
-    report = inspect(path)
+    report = settings.private(inspect(path))
     if settings.as_json:
         click.echo(report.model_dump_json(indent=2))
         return

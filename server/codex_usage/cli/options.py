@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codex_usage.homes import Places, find_places
-from codex_usage.model import BadInput, IndexBusy, NoHome
+from codex_usage.model import BadInput, IndexBusy, NoHome, UsageError
 from codex_usage.model.questions import QUESTIONS
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ class Settings:
         from codex_usage.present.privacy import shield
 
         return shield(self.mode, self.places().data)(answer)
+
+    def say(self, sentence: UsageError | str) -> str:
+        """A sentence as the privacy mode shows it."""
+        from codex_usage.present.privacy import trouble
+
+        return str(sentence) if self.mode == "normal" else trouble(sentence, self.private)
 
     def places(self) -> Places:
         """The homes to read and the index to use."""

@@ -54,7 +54,8 @@ def turns_since(index: Index, start_ms: int) -> list[tuple[int, str | None, int 
 def call_columns(index: Index, limit: int, offset: int) -> list[tuple[Any, ...]]:
     """CALL_COLUMNS of some calls, newest first."""
     return index.sql.execute(
-        f"SELECT {', '.join(CALL_COLUMNS.values())} FROM calls c ORDER BY c.time_ms DESC, c.uid LIMIT ? OFFSET ?",
+        f"SELECT {', '.join(CALL_COLUMNS.values())} FROM (SELECT id FROM calls ORDER BY time_ms DESC, uid DESC"
+        " LIMIT ? OFFSET ?) x CROSS JOIN calls c ON c.id = x.id ORDER BY c.time_ms DESC, c.uid DESC",
         (limit, offset),
     ).fetchall()
 

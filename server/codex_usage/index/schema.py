@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 7
+VERSION = 8
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -77,7 +77,7 @@ CREATE TABLE days (
 #: Made after the first bulk load, where they cost half of what they would during it.
 INDICES = {
     "calls_thread": "calls (thread_id, day)",
-    "calls_time": "calls (time_ms)",
+    "calls_time": "calls (time_ms, uid)",
     "calls_file": "calls (file_id, position)",
     "thread_days_day": "thread_days (day)",
     "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms, used_percent, resets_at)",

@@ -6,8 +6,11 @@ A block is a view on one reused buffer, so a file of any size costs a few megaby
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
+import stat
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -53,8 +56,17 @@ class LastLine(NamedTuple):
 _Source = io.RawIOBase | io.BufferedIOBase
 
 
+def _regular(path: str, flags: int) -> int:
+    """An opened file; a pipe would make us wait, and a device may have no end."""
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a file", path)
+    return file
+
+
 def _open(path: str, offset: int) -> _Source:
-    raw = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by whoever reads it
+    raw = open(path, "rb", buffering=0, opener=_regular)  # noqa: SIM115 - closed by whoever reads it
     if path.endswith(".zst"):
         import zstandard
 
@@ -162,6 +174,6 @@ def tail_hash(path: str | Path, offset: int) -> bytes:
 
 
 def _hash(path: str | Path, start: int, length: int) -> bytes:
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=_regular) as file:
         file.seek(start)
         return hashlib.blake2b(file.read(length), digest_size=8).digest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
@@ -116,7 +117,7 @@ class RolloutDecoder(LineReader):
     def __init__(self, sink: Any, state: DecoderState | None = None) -> None:
         self.sink = sink
         self.state = state or DecoderState()
-        self._info = self._turn_context = b""
+        self._info = self._turn_context = self._seen = b""
         # positions of lines in the current block whose time nobody has asked for yet
         self._input_at = self._start_at = self._own_at = -1
         self._buffer = bytearray()
@@ -275,7 +276,7 @@ class RolloutDecoder(LineReader):
             self._info = text
             return False
         limits = bytes(buffer[split + 15 : stop])
-        if limits.endswith(b"}}}") and limits[:-2] != self.state.limits:
+        if limits.endswith(b"}}}") and limits[:-2] != self._seen:
             self._limits(limits[:-2], self._time(at, stop), self._base + at)
         return True
 
@@ -295,11 +296,14 @@ class RolloutDecoder(LineReader):
             single = not limits or limits.startswith(b'{"primary_used_percent"')
             total, last = tokens(info.total_token_usage), tokens(info.last_token_usage)
             self.sink.count(self._base + at, self._count_span, total, last, info.model_context_window, single)
-        if limits not in (b"", b"null", self.state.limits):
+        if limits not in (b"", b"null", self._seen):
             self._limits(limits, self._time(at, stop), self._base + at)
 
     def _limits(self, raw: bytes, time_ms: int, position: int) -> None:
-        self.state.limits = raw
+        self._seen, mark = raw, blake2b(raw, digest_size=8).digest()
+        if mark == self.state.limits:
+            return  # read on: the same as at the end of the last reading
+        self.state.limits = mark  # not the words themselves: the state is stored
         try:
             windows = rate_windows(_LIMITS.decode(raw), position, time_ms)
         except BAD:

@@ -10,7 +10,12 @@ UsageError
 
 
 class UsageError(Exception):
-    """Base of all errors that are told to the user as one sentence, without a traceback."""
+    """Base of all errors that are told to the user as one sentence, without a traceback. `names` are those in it that
+    the user gave to projects."""
+
+    def __init__(self, sentence: object, *names: str) -> None:
+        super().__init__(sentence)
+        self.names = names
 
 
 class BadInput(UsageError):  # noqa: N818 - the name is the noun, the base says that it is an error

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import IO, Any
 
+from pydantic import BaseModel
+
+from codex_usage.answers import CallLine
+
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Lines(BaseModel):
+    rows: list[CallLine]
+
+
+def hidden(rows: Iterator[dict[str, Any]], private: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
+    """The rows of calls as a privacy mode shows them, some hundreds at a time."""
+    while some := list(islice(rows, 500)):
+        lines = _Lines.model_construct(rows=[CallLine.model_construct(**row) for row in some])
+        for row, line in zip(some, private(lines).rows, strict=True):
+            yield {name: getattr(line, name) for name in row}
 
 
 def write_json(rows: Iterable[dict[str, Any]], out: IO[str]) -> int:

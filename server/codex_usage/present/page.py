@@ -117,7 +117,7 @@ def page(data: Mapping[str, str], lang: str = "en") -> str:
     text = _in_html(_object(data))
     packed = len(text) > _PLAIN_BYTES
     if packed:
-        text = base64.b64encode(gzip.compress(text.encode(), 6)).decode()
+        text = _packed(text)
     shown: dict[str, Any] = {"style": style, "script": script, "words": _words(), "data": text}
     shown_page: str = _template().render(
         **{name: Markup(value) for name, value in shown.items()},  # noqa: S704 (our own files, and JSON without "<")
@@ -155,11 +155,15 @@ def _assets() -> tuple[str, str]:
 
 @cache
 def _words() -> str:
-    """Language -> key -> text."""
+    """Language -> key -> text, compressed."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted((FOLDER / "locales").glob("*.json")):
         found.setdefault(path.name.split(".")[0], {}).update(json.loads(path.read_bytes()))
-    return _in_html(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+    return _packed(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 @cache

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from base64 import b32encode
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from codex_usage.homes.config import installation_secret
 from codex_usage.homes.project_config import load_projects
+from codex_usage.model import BadInput, UsageError
 from codex_usage.model.privacy import WORDS, By, Kind
 
 T = TypeVar("T", bound=BaseModel)
@@ -32,8 +33,22 @@ _ELSE = (
 _IDS = r"|(?i:\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{16}\b|(?<=thread[ =])[0-9a-f]{8}\b)"
 
 
+class Trouble(BaseModel):
+    """What is wrong, with the mend, and what it names."""
+
+    error: Annotated[str, Kind.TEXT]
+    names: Sequence[Annotated[str, Kind.PROJECT]] = ()
+
+
+def trouble(error: UsageError | str, private: Callable[[Trouble], Trouble]) -> str:
+    """The sentence of an error, or any other, as a mode shows it."""
+    return private(Trouble(error=str(error), names=list(getattr(error, "names", ())))).error
+
+
 def shield(mode: str, folder: Path) -> Callable[[T], T]:
     """`apply` with the secret of a data folder and the user's aliases. Raises BadInput."""
+    if mode not in MODES:
+        raise BadInput(f"Unknown privacy mode {mode!r}; use {', '.join(MODES)}.")
     if mode == "normal":
         return partial(apply, mode=mode, secret=b"")
     aliases = frozenset(label for _, label in load_projects().aliases)

@@ -16,10 +16,10 @@ from codex_usage.answers.questions import Asked, ask, since
 from codex_usage.evidence.context import call_context
 from codex_usage.homes import Places, find_places
 from codex_usage.index import Index, Refreshed, open_index, patience, refresh
-from codex_usage.model import BadInput, IndexBusy, NoHome
+from codex_usage.model import BadInput, IndexBusy, NoHome, UsageError
 from codex_usage.model.questions import QUESTIONS
 from codex_usage.present import MOST_BYTES, fits, for_model
-from codex_usage.present.privacy import shield
+from codex_usage.present.privacy import shield, trouble
 from codex_usage.serve.tools import TOOLS
 
 _LOCK_SECONDS = 2.0
@@ -35,6 +35,19 @@ _completing = threading.Lock()
 
 def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str] | None = None) -> str:
     """The text of a tool's result. Raises UsageError."""
+    env = os.environ if env is None else env
+    places = find_places(env=env)
+    private = shield(env.get("CODEX_USAGE_PRIVACY_MODE") or "normal", places.data)
+    try:
+        return _text(name, arguments, current, env, places, private)
+    except UsageError as error:
+        raise type(error)(trouble(error, private)) from error
+
+
+def _text(
+    name: str, arguments: Mapping[str, Any], current: str | None, env: Mapping[str, str], places: Places,
+    private: Private,
+) -> str:  # fmt: skip
     tool = next(tool for tool in TOOLS if tool.name == name)
     for word in arguments:
         if word not in tool.properties:
@@ -46,11 +59,8 @@ def answer(name: str, arguments: Mapping[str, Any], current: str | None, env: Ma
     question = tool.question
     if name == "usage_threads" and values.get("thread"):
         question, values = "session", {"thread": values["thread"]}
-    if "limit" in QUESTIONS[question].takes and values.get("limit") in (None, ""):
+    if question not in _OTHERS and "limit" in QUESTIONS[question].takes and values.get("limit") in (None, ""):
         values["limit"] = _ROWS.get(question, 8)
-    env = os.environ if env is None else env
-    places = find_places(env=env)
-    private = shield(env.get("CODEX_USAGE_PRIVACY_MODE") or "normal", places.data)
     if question in _OTHERS:
         with reading(Asked("board", {}, places)) as context:
             return for_model(private(_OTHERS[question](context, places, values, private, env)), detail)

@@ -1,8 +1,6 @@
-"""Lets in only the page of this server, and who holds its token: requests in, the same or a refusal out.
-
-A page of another site can't pass: with DNS rebinding its Host is another name, its forms and scripts tell their Origin
-or Sec-Fetch-Site, and it can't know the token, which stands in the URL's fragment and is never sent by itself.
-"""
+"""Lets in only the page of this server, and who holds its token. A page of another site can't pass: with DNS rebinding
+its Host is another name, its forms and scripts tell their Origin or Sec-Fetch-Site, and it can't know the token, which
+stands in the URL's fragment and is never sent by itself."""
 
 from __future__ import annotations
 
@@ -10,8 +8,6 @@ import hmac
 from asyncio import BaseTransport
 from typing import Any
 
-import anyio
-import h11
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,8 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 TOKEN = "X-Codex-Usage-Token"  # noqa: S105 (a header's name)
 REFRESH, EVENTS = "/api/refresh", "/api/events"
 MOST_BODY = 64 << 10
-#: Seconds for a request to be told, and for an answer to be worked out and taken.
-_PATIENCE, _LONGEST = 10.0, 60.0
+_PATIENCE = 10.0  # seconds for a client to tell a request, and to take its answer
 _HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
@@ -47,9 +42,7 @@ class Guard:
         self._hosts = [f"{name}{end}" for name in ("127.0.0.1", "localhost", "[::1]") for end in (f":{port}", "")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._refused(scope["method"], scope["path"], Headers(scope=scope)) or self._app
-        with anyio.move_on_after(None if scope["path"] == EVENTS else _LONGEST):  # no client holds an answer for ever
-            await answer(scope, receive, send)
+        await (self._refused(scope["method"], scope["path"], Headers(scope=scope)) or self._app)(scope, receive, send)
 
     def _refused(self, method: str, path: str, headers: Headers) -> Response | None:
         host, allowed = headers.get("host", "").lower(), "POST" if path == REFRESH else "GET"
@@ -68,7 +61,7 @@ class Guard:
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when its next request isn't told in time; uvicorn alone would wait for ever."""
+    """A connection that is cut when its client tells no whole request, or takes no answer; uvicorn alone would wait."""
 
     _before: Any = None
 
@@ -78,8 +71,8 @@ class Connection(H11Protocol):
         self.loop.call_later(_PATIENCE, self._watch)
 
     def _watch(self) -> None:
-        if self.conn.their_state is h11.IDLE and self.cycle is self._before:  # nothing was told since the last look
-            self.transport.close()
-        if not self.transport.is_closing():
+        if self.cycle is self._before and (self.cycle is None or self.cycle.response_complete):
+            self.transport.abort()  # nothing has begun since the last look
+        elif self in self.connections:
             self._before = self.cycle
             self.loop.call_later(_PATIENCE, self._watch)

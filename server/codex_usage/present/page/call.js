@@ -85,21 +85,21 @@ function evidence(id) {
 
 /** @param {Record<string, any>} found an Evidence */
 function entries(found) {
-  const seconds = (/** @type {number|null} */ s) => took(s && s * 1000), { timing } = found;
+  const seconds = (/** @type {number|null} */ s) => took(s && s * 1000);
   const counts = (/** @type {Record<string, number>} */ of) =>
     Object.entries(of).map(([what, count]) => `${what.replaceAll("_", " ")}: ${fmt.count(count)}`).join(" · ") || null;
-  const told = { log: found.log, mode: `${found.mode} · ${found.token_method}`, took: seconds(timing.duration_s),
-    waited: seconds(timing.waited_s), omitted: counts(found.omitted), redactions: counts(found.redactions),
+  const told = { log: found.log, mode: `${found.mode} · ${found.token_method}`, took: seconds(found.duration_s),
+    omitted: counts(found.omitted), redactions: counts(found.redactions),
     warnings: found.warnings.join(" · ") || null };
-  const columns = ["group", "bytes", "tokens"].map((key, k) => ({ label: t("call." + key), num: k > 0 }));
-  const groups = found.groups.map((/** @type {any} */ one) =>
-    [one.group.replaceAll("_", " "), fmt.count(one.bytes), fmt.count(one.tokens)]);
+  const columns = ["group", "tokens"].map((key, k) => ({ label: t("call." + key), num: k > 0 }));
+  const groups = Object.entries(/** @type {Record<string, number>} */ (found.groups)).map(([group, count]) =>
+    [group.replaceAll("_", " "), fmt.count(count)]);
   const entry = (/** @type {any} */ one) => el("li", {}, el("p", {}, el("strong", {}, one.kind), ` ${one.label ?? ""} `,
     el("span", { class: "sub" }, t("call.entry", { line: one.line, tokens: fmt.tokens(one.tokens),
       turn: seconds(one.since_turn_s), previous: seconds(one.since_previous_s), took: seconds(one.reported_s) }))),
   one.text ? el("pre", { tabindex: "0" }, one.text, one.truncated ? t("call.cut", { chars: one.chars }) : "") : null);
   return [facts(Object.entries(told).map(([key, value]) => [t("call." + key), value])),
-    table(columns, groups, { caption: t("call.groups") }), el("ol", { class: "entries" }, found.entries.map(entry))];
+    groups.length ? table(columns, groups, { caption: t("call.groups") }) : "", el("ol", { class: "entries" }, found.entries.map(entry))];
 }
 
 views.add({ id: "call", key: "call.title", hidden: true, render: renderCall });

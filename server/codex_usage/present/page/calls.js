@@ -235,7 +235,7 @@ const narrowed = (key, options) => el("label", {}, el("span", { class: "sub" }, 
 
 /** @param {HTMLElement} root */
 function renderCalls(root) {
-  const only = ONLY[state.get("only") ?? ""], { calls: c } = data.usage, sort = state.get("sort") ?? "-time";
+  const only = named(ONLY, state.get("only")), { calls: c } = data.usage, sort = state.get("sort") ?? "-time";
   const found = only ? data.rows().filter((i) => only(c, i)) : data.rows(), rows = sortCalls(found, sort);
   const beside = el("aside", { class: "card rail", "aria-label": t("calls.details") });
   const look = (/** @type {number} */ i) => beside.replaceChildren(el("h2", {}, threadName(c.thread[i])),

@@ -26,8 +26,7 @@ function showTip({ title, rows }, x, y) {
   document.body.append(tip);
   tip.hidden = false;
   const { offsetWidth: width, offsetHeight: height } = tip, beside = x + 16 + width > innerWidth - 8 ? x - 16 - width : x + 16;
-  tip.style.setProperty("--left", clamp(beside, 8, innerWidth - width - 8) + "px");
-  tip.style.setProperty("--top", clamp(y - height - 10, 8, innerHeight - height - 8) + "px");
+  fill(tip, { vars: { left: clamp(beside, 8, innerWidth - width - 8) + "px", top: clamp(y - height - 10, 8, innerHeight - height - 8) + "px" } }, []);
 }
 
 /** A drawing that fits its width and can be read by pointer and keys. @param {string} id @param {string} name @param {Plot} of */
@@ -71,9 +70,8 @@ function plot(id, name, { count, start = count - 1, steps = [1, 0], draw, tell, 
     if (range) box.setPointerCapture(event.pointerId);
   });
   on("pointerup", () => { if (pressed) take(); });
-  on("pointercancel", hide);
   on("focus", () => { if (!pressed && box.matches(":focus-visible")) show(now); });
-  on("blur", hide);
+  for (const kind of ["blur", "pointercancel"]) on(kind, hide);
   on("keydown", (event) => {
     const [across, down] = [steps[0], steps[1] || -steps[0]], moves = /** @type {Record<string, number>} */ ({ ArrowRight: now + across,
       ArrowLeft: now - across, ArrowDown: now + down, ArrowUp: now - down, Home: 0, End: count - 1 });
@@ -98,9 +96,8 @@ function plot(id, name, { count, start = count - 1, steps = [1, 0], draw, tell, 
 function twin(name, heads, rows) {
   const box = /** @type {HTMLDetailsElement} */ (el("details", { class: "twin" },
     el("summary", {}, t("charts.table"), el("span", { class: "hidden" }, ": " + name))));
-  box.addEventListener("toggle", () => {
-    if (box.open && box.children.length < 2) box.append(table(heads.map((label, at) => ({ label, num: at > 0 })), rows(), { caption: name }));
-  });
+  const made = () => table(heads.map((label, at) => ({ label, num: at > 0 })), rows(), { caption: name });
+  box.addEventListener("toggle", () => box.open && box.children.length < 2 && box.append(made()));
   return box;
 }
 
@@ -127,59 +124,63 @@ function dayBins(first, last) {
 const eachDay = (first, last) => Array.from({ length: last - first + 1 }, (_, k) =>
   ({ from: first + k, to: first + k, label: fmt.day(first + k), title: fmt.date(first + k) }));
 
-/** Where bins stand, between a scale at the left and labels below; `bare` has neither. @param {number} width @param {number} height
- * @param {Bin[]} bins @param {number} high @param {Show} show @param {boolean} [bare] */
-function frame(width, height, bins, high, show, bare = false) {
+/** Where bins stand, between a scale at the left and labels below. @param {number} width @param {number} height
+ * @param {Bin[]} bins @param {number} high @param {Show} show */
+function frame(width, height, bins, high, show) {
   const unit = 10 ** Math.floor(Math.log10(high / 4 || 1)), gap = unit * ([1, 2, 5].find((k) => k * unit >= high / 4) ?? 10);
-  const scale = bare ? [] : Array.from({ length: Math.floor(high / gap + 1e-9) + 1 }, (_, k) => k * gap);
-  const left = bare ? 0 : 12 + 6.6 * most(scale.map((n) => show(n).length)), top = bare ? 2 : 18, floor = height - (bare ? 2 : 24);
-  const step = (width - left) / bins.length, every = Math.ceil(bins.length / Math.max(1, Math.floor((width - left) / 74)));
-  const y = (/** @type {number} */ n) => floor - (n / (high || 1)) * (floor - top);
+  const scale = Array.from({ length: Math.floor(high / gap + 1e-9) + 1 }, (_, k) => k * gap), top = 18, floor = height - 24;
+  const left = 12 + 6.6 * most(scale.map((n) => show(n).length)), step = (width - left) / bins.length;
+  const every = Math.ceil(74 / step), y = (/** @type {number} */ n) => floor - (n / (high || 1)) * (floor - top);
   const back = [scale.map((n) => [svg("line", { class: "rule", x1: left, x2: width, y1: y(n), y2: y(n) }),
     svg("text", { x: left - 8, y: y(n) + 4, "text-anchor": "end" }, show(n))]),
-  bare ? null : bins.map((bin, k) => (k % every || left + k * step > width - 40 ? null
+  bins.map((bin, k) => (k % every || left + k * step > width - 40 ? null
     : svg("text", { x: left + k * step + Math.min(step, 14) / 2 - 3, y: floor + 17 }, bin.label)))];
   return { left, top, floor, step, y, back, mark: (/** @type {number} */ k) => [left + k * step, top, step, floor - top],
     at: (/** @type {number} */ x) => (x < left - 4 ? -1 : clamp(Math.floor((x - left) / step), 0, bins.length - 1)) };
 }
 
-/** Stacked bars over bins of days; `chosen` ones are lit, `axis` tells the scale. @param {string} id @param {string} name
- * @param {{bins: Bin[], series: Series[], show: Show, axis?: Show, chosen?: [number, number], bare?: boolean,
- *   range?: (first: number, last: number) => void}} of */
-function bars(id, name, { bins, series, show, axis = show, chosen = [0, bins.length - 1], bare = false, range }) {
+/** A chart over bins, with what its bins tell, and its table. @param {string} id @param {string} name @param {Bin[]} bins
+ * @param {Series[]} series @param {Show} show @param {Omit<Plot, "count"|"tell">} of */
+function overBins(id, name, bins, series, show, of) {
+  const told = (/** @type {number|null} */ n) => (n === null ? "–" : show(n));
+  /** @param {number} k @returns {Told} */
+  const tell = (k) => ({ title: bins[k].title, rows: series.filter(({ values }) => values[k] || series.length < 2)
+    .map(({ label, tint, values }) => [label, told(values[k]), tint]) });
+  return el("div", {}, plot(id, name, { ...of, count: bins.length, tell }),
+    twin(name, [t("charts.when"), ...series.map((one) => one.label)],
+      () => bins.map((bin, k) => [bin.title, ...series.map((one) => told(one.values[k]))])));
+}
+
+/** Stacked bars over bins of days; those from `first` to `last` are lit, `axis` tells the scale. @param {string} id @param {string} name
+ * @param {{bins: Bin[], series: Series[], show: Show, axis: Show, lit: (bin: Bin) => boolean,
+ *   range: (first: number, last: number) => void}} of */
+function bars(id, name, { bins, series, show, axis, lit, range }) {
   const totals = bins.map((_, k) => series.reduce((sum, one) => sum + (one.values[k] ?? 0), 0)), high = most(totals);
-  const [first, last] = chosen, whole = first <= 0 && last >= bins.length - 1;
+  const first = bins.findIndex(lit), count = bins.filter(lit).length, peak = totals.indexOf(high);
   const draw = (/** @type {number} */ width) => {
-    const height = bare ? 34 : clamp(width * 0.45, 220, 300), f = frame(width, height, bins, high, axis, bare), { left, top, floor, step, y } = f;
+    const height = clamp(width * 0.45, 220, 320), f = frame(width, height, bins, high, axis), { left, top, floor, step, y } = f;
     const gap = step > 8 ? Math.min(6, step * 0.24) : step > 3 ? 1 : 0, wide = Math.max(0.75, step - gap);
-    const band = whole ? null : svg("rect", { class: "band", x: left + first * step, y: top - 6, width: (last - first + 1) * step, height: floor - top + 6, rx: 6 });
-    const stacks = bins.map((_, k) => {
+    const band = count === bins.length ? null : svg("rect", { class: "band", rx: 6,
+      x: left + first * step, y: top - 6, width: count * step, height: floor - top + 6 });
+    const stacks = bins.map((bin, k) => {
       let below = 0;
-      return series.map((one) => {
-        const n = one.values[k] ?? 0, tall = y(below) - y(below + n);
-        below += n;
-        return n > 0 ? svg("rect", { x: left + k * step + gap / 2, y: y(below), width: wide, height: Math.max(tall - (tall > 3 ? 1 : 0), 0.75),
-          rx: Math.min(2, wide / 3), fill: one.tint, opacity: k >= first && k <= last ? 1 : 0.38 }) : null;
+      return series.map(({ values, tint: fill }) => {
+        const n = values[k] ?? 0, tall = y(below) - y((below += n)), height = Math.max(tall - (tall > 3 ? 1 : 0), 0.75);
+        return n > 0 ? svg("rect", { x: left + k * step + gap / 2, y: y(below), width: wide, height,
+          rx: Math.min(2, wide / 3), fill, opacity: lit(bin) ? 1 : 0.38 }) : null;
       });
     });
-    const peak = bare || !high ? null : svg("text", { class: "strong", x: clamp(left + (totals.indexOf(high) + 0.5) * step, left + 16, width - 18),
-      y: y(high) - 5, "text-anchor": "middle" }, show(high));
-    return { ...f, height, parts: [band, f.back, stacks, peak] };
+    const above = high ? svg("text", { class: "strong", x: clamp(left + (peak + 0.5) * step, left + 16, width - 18),
+      y: y(high) - 5, "text-anchor": "middle" }, show(high)) : null;
+    return { ...f, height, parts: [band, f.back, stacks, above] };
   };
-  const tell = (/** @type {number} */ k) => {
-    const rows = series.filter((one) => one.values[k]).map((one) => /** @type {[string, string, string?]} */ ([one.label, show(one.values[k] ?? 0), one.tint]));
-    if (rows.length !== 1) rows.unshift([t("charts.total"), show(totals[k])]);
-    return { title: bins[k].title, rows: rows.reverse() };
-  };
-  const chart = plot(id, name, { count: bins.length, draw, tell, range, pick: range && ((k) => range(k, k)) });
-  return bare ? chart : el("div", {}, chart, twin(name, [t("charts.when"), ...series.map((one) => one.label), t("charts.total")],
-    () => bins.map((bin, k) => [bin.title, ...series.map((one) => show(one.values[k] ?? 0)), show(totals[k])])));
+  const whole = series.length > 1 ? [{ label: t("charts.total"), tint: "", values: totals }] : [];
+  return overBins(id, name, bins, [...series, ...whole], show, { draw, range, pick: (k) => range(k, k) });
 }
 
 /** Values over bins of days as lines with their points; null is a gap. @param {string} id @param {string} name
  * @param {{bins: Bin[], series: Series[], show: Show}} of */
 function lines(id, name, { bins, series, show }) {
-  const told = (/** @type {number|null} */ n) => (n === null ? "–" : show(n));
   const draw = (/** @type {number} */ width) => {
     const f = frame(width, 190, bins, most(series.flatMap((one) => Array.from(one.values))), show), x = (/** @type {number} */ k) => f.left + (k + 0.5) * f.step;
     const paths = series.map(({ tint, values }) => {
@@ -189,9 +190,7 @@ function lines(id, name, { bins, series, show }) {
     });
     return { ...f, height: 190, parts: [f.back, paths] };
   };
-  const tell = (/** @type {number} */ k) => ({ title: bins[k].title, rows: series.map((one) => /** @type {[string, string, string]} */ ([one.label, told(one.values[k]), one.tint])) });
-  return el("div", {}, legend(series), plot(id, name, { count: bins.length, draw, tell }),
-    twin(name, [t("charts.when"), ...series.map((one) => one.label)], () => bins.map((bin, k) => [bin.title, ...series.map((one) => told(one.values[k]))])));
+  return el("div", {}, legend(series), overBins(id, name, bins, series, show, { draw }));
 }
 
 /** What colours stand for; with `only` each is a button. @param {Series[]} series @param {(value: string) => void} [only] */
@@ -255,19 +254,11 @@ function bridge(before, after, rows, show) {
     row(after.label, 0, after.value, "var(--accent)", show(after.value), "end"));
 }
 
-/** How much of something is used, in shares: now, `soon`, and `gone` of its time. @param {string} name @param {number} used
- * @param {number|null} gone @param {number|null} soon */
-const gauge = (name, used, gone, soon) => el("div", { class: "meter" + (used >= 0.9 ? " hot" : ""), role: "meter", "aria-label": name,
-  "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": clamp(Math.round(used * 100), 0, 100), "aria-valuetext": fmt.percent(used) },
-soon === null ? null : el("i", { class: "soon", vars: { wide: Math.min(1, soon) } }), el("i", { vars: { wide: Math.min(1, used) } }),
-gone === null ? null : el("u", { vars: { at: gone } }));
-
 /** Names with bars as long as their share of the greatest. @param {{label: Child, value: number, text: Child, tint?: string, sub?: Child}[]} rows */
 function ranks(rows) {
   const high = most(rows.map((row) => row.value), 1e-12);
   return el("ol", { class: "ranks" }, rows.map(({ label, value, text, tint = "var(--accent)", sub }) => el("li", {},
-    el("span", { class: "what" }, label, sub ? el("span", { class: "sub" }, sub) : null), el("span", { class: "n" }, text),
-    track(0, value / high, tint))));
+    el("span", { class: "what" }, label, sub ? el("span", { class: "sub" }, sub) : null), el("span", { class: "n" }, text), track(0, value / high, tint))));
 }
 
 /** A thread call by call: context, its part that was not cached, misses, compactions; in full also cost, models, efforts.
@@ -285,7 +276,8 @@ function threadStrip(rows, name, mini = false) {
   });
   const lane = (/** @type {number[]} */ marks, /** @type {number} */ step, /** @type {number} */ top, /** @type {number} */ floor) => marks.map((k, m) => {
     const x = m * step, width = clamp(step - (step > 2.4 ? 0.8 : 0), 0.6, 14), unit = (floor - top) / high, y = floor - c.input[at(k)] * unit;
-    return [svg("rect", { class: "cached", x, y, width, height: floor - y }), svg("rect", { class: missed(k) ? "miss" : "fresh", x, y, width, height: fresh(k) * unit }),
+    return [svg("rect", { class: "cached", x, y, width, height: floor - y }),
+      svg("rect", { class: missed(k) ? "miss" : "fresh", x, y, width, height: fresh(k) * unit }),
       c.flags[at(k)] & 1 ? svg("path", { class: "cut", d: `M${x + width},${top}V${floor}` }) : null];
   });
   const said = t("charts.strip", { name, calls: n, most: fmt.tokens(high), missed: list.filter((_, k) => missed(k)).length });
@@ -295,13 +287,8 @@ function threadStrip(rows, name, mini = false) {
   const draw = (width) => {
     const marks = shown(Math.max(30, Math.floor(width / 2.2))), step = Math.min(18, width / marks.length);
     const place = (/** @type {number} */ k) => Math.max(0, marks.filter((mark) => mark <= k).length - 1) * step;
-    let free = 0;
-    const settings = marks.filter((k) => !k || setting(k) !== setting(k - 1)).map((k) => {
-      const x = place(k), wide = setting(k).length * 6.4;
-      if (x < free || x + wide > width) return null;
-      free = x + wide + 12;
-      return svg("text", { x, y: 11 }, setting(k));
-    });
+    const settings = list.map((_, k) => k).filter((k) => !k || setting(k) !== setting(k - 1))
+      .map((k, m) => (m ? svg("path", { class: "turn", d: `M${place(k)},8V18` }, svg("title", {}, setting(k))) : svg("text", { x: 0, y: 11 }, setting(k))));
     const below = marks.map((k, m) => {
       const height = ((c.cost[at(k)] ?? 0) / dear) * 32, fill = color("model", pick(u.models, c.model[at(k)]));
       return [svg("rect", { x: m * step, y: 111, width: step, height: 3, fill }),
@@ -312,10 +299,8 @@ function threadStrip(rows, name, mini = false) {
   };
   /** @param {number} k @returns {Told} */
   const tell = (k) => ({ title: `${k + 1} / ${n} · ${fmt.time(c.time[at(k)])}`, rows: [
-    [t("charts.context"), fmt.tokens(c.input[at(k)])], [t("charts.uncached"), fmt.tokens(fresh(k))],
-    [t("charts.output"), fmt.tokens(c.output[at(k)])], [t("charts.cost"), fmt.usd(c.cost[at(k)])],
-    [t("charts.setting"), setting(k) || "–"]] });
-  const look = (/** @type {number} */ k) => state.set({ view: "call", record: c.id[at(k)] }, { push: true });
-  return el("div", {}, plot("strip-" + c.id[at(0)], said, { count: n, draw, tell, pick: look }),
+    [t("charts.context"), fmt.tokens(c.input[at(k)])], [t("charts.uncached"), fmt.tokens(fresh(k))], [t("charts.output"), fmt.tokens(c.output[at(k)])],
+    [t("charts.cost"), fmt.usd(c.cost[at(k)])], [t("charts.setting"), setting(k) || "–"]] });
+  return el("div", {}, plot("strip-" + c.id[at(0)], said, { count: n, draw, tell, pick: (k) => leadTo({ view: "call", record: c.id[at(k)] }) }),
     el("p", { class: "sub key" }, t("charts.strip_key")));
 }

@@ -33,11 +33,11 @@ const el = (tag, attrs = {}, ...children) => /** @type {HTMLElement} */ (fill(do
 /** @param {string} tag @param {Record<string, any>} [attrs] @param {...Child} children @returns {SVGElement} */
 const svg = (tag, attrs = {}, ...children) => /** @type {SVGElement} */ (fill(document.createElementNS(SVG, tag), attrs, children));
 
-/** What a script element of the page holds. @param {string} id */
-const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}");
+/** What a table has of its own by a name that anyone can put into the URL. @template T @param {Record<string, T>} table @param {string|null} name */
+const named = (table, name) => (name !== null && Object.hasOwn(table, name) ? table[name] : undefined);
 
 /** @type {Record<string, Record<string, any>>} */
-const words = embedded("words");
+let words = {};
 let lang = document.documentElement.lang || "en";
 
 /** A text in the page's language, else in English, else its key; {name} is filled in. @param {string} key @param {Record<string, any>} [vars] */

@@ -38,7 +38,7 @@ function grouped(rows, keyOf) {
 
 /** The filtered calls by one slice, the most uncached tokens first. */
 function sliced() {
-  const asked = state.get("slice") ?? "thread", by = SLICES[asked] ? asked : "thread", found = data.rows();
+  const asked = state.get("slice") ?? "thread", by = named(SLICES, asked) ? asked : "thread", found = data.rows();
   const [labels, column] = SLICES[by](data.usage), whole = sums(found).uncached || 1;
   const rows = grouped(found, (i) => column[i]).map(([at, those]) => ({ at, ...sums(those) }))
     .sort((a, b) => b.uncached - a.uncached).slice(0, 12).map((one) => [

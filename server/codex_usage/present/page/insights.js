@@ -45,7 +45,7 @@ const oneThread = () => state.get("thread")
 /** The caption of the investigation in force, with a way out of it. */
 function presetCaption() {
   const id = state.get("preset") ?? "";
-  return PRESETS[id]?.view === state.get("view") ? el("p", { class: "caption" }, presetWords(id), " ",
+  return named(PRESETS, id)?.view === state.get("view") ? el("p", { class: "caption" }, presetWords(id), " ",
     button("leave", t("insights.leave"), () => state.set({ preset: null, only: null, confidence: null }))) : null;
 }
 

@@ -176,16 +176,17 @@ const live = {
   },
 };
 
-/** What stands in the page; large data are compressed. @returns {Promise<Record<string, any>>} */
-async function held() {
-  const node = at("data"), text = node.textContent ?? "{}";
+/** What a script element of the page holds; what is large is compressed. @param {string} id @returns {Promise<Record<string, any>>} */
+async function held(id) {
+  const node = at(id), text = node.textContent ?? "{}";
   if (node.getAttribute("type") !== "application/gzip") return JSON.parse(text);
   const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
 async function begin() {
-  data.take(await held());
+  words = await held("words");
+  data.take(await held("data"));
   data.token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
   if (data.meta.live) history.replaceState(null, "", location.pathname + location.search);
   theme();

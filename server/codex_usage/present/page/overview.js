@@ -16,7 +16,7 @@ const LOUD = 0.1, LOUD_POINTS = 2, CENT = 0.005; // from where a change has a co
 function shownDays() {
   const [from, to] = daysOf(state.period()), [, today] = daysOf("today"), all = from <= -1e6;
   const begin = -most(data.board.cube.day.map((/** @type {number} */ day) => -day), -today);
-  const first = all ? begin : Math.max(from, begin - 400), last = Math.min(to, Math.max(today, first));
+  const first = all ? begin : Math.max(from, Math.min(to, begin - 400)), last = Math.min(to, Math.max(today, first));
   return { first, last, begin, today, before: /** @type {[number, number]|null} */ (all ? null : [2 * first - last - 1, first - 1]) };
 }
 /** @typedef {ReturnType<typeof shownDays>} Days @typedef {(c: any, k: number) => number} Of */
@@ -51,6 +51,7 @@ function seriesBy(rows, bins, by, of) {
 const dollars = (/** @type {number} */ usd) => fmt.usd(Math.round(usd * 1e9));
 /** What calls cost; none of them has a price: so it is said. @param {ReturnType<typeof sums>} of */
 const money = (of) => fmt.usd(of.calls && of.unpriced === of.calls ? null : of.cost);
+const filteredFile = () => !data.meta.live && Object.keys(state.asked()).length > 1; // shows less than its answers tell of
 const strong = (/** @type {Child} */ text) => el("strong", {}, text);
 /** A text in which some words are nodes. @param {string} key @param {Record<string, any>} vars @param {Record<string, Child>} nodes */
 const rich = (key, vars, nodes) =>
@@ -68,11 +69,11 @@ function spanText({ first, last, from = first, to = last }) {
 /** What happened, in two sentences. A file explains some spans only: else `cost` is told alone. @param {HTMLElement} place
  * @param {any} found an Explanation @param {any} advice Recommendations @param {number} cost nano-dollars @param {Days} days */
 function headline(place, found, advice, cost, { first, last }) {
-  const word = state.period(), exact = found && (data.meta.live || word === "all" || dayNumber(found.period.from) === first);
+  const word = state.period(), told = data.meta.live || word === "all" || `explain?period=${word}` in data.answers, exact = found && told && !filteredFile();
   const { change, drivers: [cause], unusual, per_day: spike, contributors } = found ?? { change: { delta: 0 }, drivers: [] };
   const span = exact ? spanText(found.period) : daysText(first, last), [thread] = contributors?.thread ?? [], size = Math.abs(change.delta);
   const when = t("overview.in." + (PRESET_PERIODS.includes(word) && word !== "all" ? word : "span"), { span });
-  const kind = !exact || filteredFile() ? "plain" : size < CENT ? "same" : !unusual ? "calm" : spike ? "spike" : "change";
+  const kind = !exact ? "plain" : size < CENT ? "same" : !unusual ? "calm" : spike ? "spike" : "change";
   const [sign, tone] = change.delta > 0 ? ["more", "up"] : ["less", "down"], at = thread ? data.usage.threads.id.indexOf(thread.id) : -1;
   const by = el("b", { class: tone }, t("overview." + sign, { amount: dollars(size) })), spent = kind === "plain" ? fmt.usd(cost) : dollars(change.to);
   const why = () => rich(cause.share >= 0.5 ? "overview.most" : "overview.first", { amount: dollars(cause.delta), share: fmt.percent(cause.share, 0) },
@@ -83,16 +84,13 @@ function headline(place, found, advice, cost, { first, last }) {
     kind === "plain" ? el("p", {}, data.problem ?? t("overview.no_answer")) : unusual && cause ? el("p", {}, why(), " ", thread ? which() : null) : "",
     advice?.saving_usd ? el("p", {}, rich("overview.could", { span: spanText(advice.period) }, { saving: strong(dollars(advice.saving_usd)) })) : "");
 }
-/** Does a file show less than its answers tell of? */
-const filteredFile = () => !data.meta.live && Object.keys(state.asked()).length > 1;
-
 /** Cards of one number each, with its change. @param {Days} days @param {Int32Array} rows of the sums by day */
 function kpis({ first, last, before }, rows) {
   const { cube } = data.board, { calls } = data.usage, now = sums(rows, cube), bins = eachDay(first, last);
   const was = sums(before ? data.cubeRows(before) : [], cube), ratio = (/** @type {typeof now} */ of) => (of.input ? of.cached / of.input : 0);
   const costs = perBin(rows, bins, METRICS.cost[0]), peak = costs.indexOf(most(costs)), points = 100 * (ratio(now) - ratio(was));
   const [today, week] = ["today", "this_week"].map((word) => sums(data.cubeRows(daysOf(word)), cube));
-  const threads = new Set(Array.from(data.rows(), (i) => calls.thread[i])).size, counted = (/** @type {number} */ count) => t("overview.calls", { count });
+  const threads = new Set(Array.from(data.rows(), (i) => calls.thread[i])).size;
   const cut = data.usage.total > calls.id.length && dayOf(calls.time.at(-1)) >= first ? "≥ " : "";
   /** The change of a sum, and its colour where more is worse. @param {keyof typeof now} key */
   const versus = (key, worse = false) => {
@@ -108,36 +106,32 @@ function kpis({ first, last, before }, rows) {
     ["ratio", fmt.percent(ratio(now)), ...(was.input ? [t("overview.points", { points: number(points, { maximumFractionDigits: 1, signDisplay: "exceptZero" }) }),
       Math.abs(points) < LOUD_POINTS ? "" : points < 0 ? "up" : "down"] : ["", ""]), (c, k) => c.cached[k]],
     ["output", fmt.tokens(now.output), ...versus("output"), (c, k) => c.output[k]],
-    ["input", fmt.tokens(now.input), ...versus("input")],
-    ["cached", fmt.tokens(now.cached), ...versus("cached")],
+    .../** @type {const} */ (["input", "cached"]).map((key) => [key, fmt.tokens(now[key]), ...versus(key)]),
     ["threads", cut + fmt.count(threads), t("overview.turns", { count: now.turns }), ""],
     ["peak", fmt.usd(costs[peak]), costs[peak] ? fmt.date(first + peak) : "", ""],
-    ["today", money(today), counted(today.calls), ""],
-    ["week", money(week), counted(week.calls), ""],
+    ...Object.entries({ today, week }).map(([key, of]) => [key, money(of), t("overview.calls", { count: of.calls }), ""]),
   ]);
   return el("dl", { class: "kpis" }, told.map(([key, value, sub, kind, of], at) => el("div", { class: "card kpi" },
     el("dt", {}, t("overview.kpi." + key)), el("dd", { class: "value" }, value), el("dd", { class: "delta " + kind }, sub),
     of ? el("dd", {}, spark(perBin(rows, bins, of), at < 2)) : null)));
 }
 
-/** Bars of a metric by a kind, with some days before the period, and all time below. @param {Days} days */
-function overTime({ first, last, before, begin, today }) {
-  const metric = Object.keys(METRICS).find((one) => one === state.get("metric")) ?? "cost", by = BY.find((one) => one === state.get("by")) ?? "model";
-  const [of, show, axis = show] = METRICS[metric];
-  const some = Math.max(last - first + 1, CONTEXT), from = before && some < LONG ? Math.min(first, Math.max(begin, first - some)) : first;
-  const bins = dayBins(from, last), all = dayBins(Math.min(begin, from), Math.max(today, last)), title = t("overview.over." + metric);
-  const series = seriesBy(data.cubeRows([from, last]), bins, by, of), only = (/** @type {string} */ one) => state.set({ [by]: state.get(by) === one ? null : one });
-  const whole = { label: title, tint: "var(--accent)", values: perBin(data.cubeRows([all[0].from, all[all.length - 1].to]), all, of) };
-  const choose = (/** @type {string} */ key, /** @type {string} */ value, /** @type {string[]} */ known) => segmented(t(`overview.${key}_label`),
-    known.map((one) => ({ value: one, label: t(`overview.${key}.${one}`) })), value, (one) => state.set({ [key]: one }));
-  const drawn = (/** @type {Bin[]} */ among) => ({ bins: among, show, axis,
-    chosen: /** @type {[number, number]} */ ([among.findIndex((bin) => bin.to >= first), among.filter((bin) => bin.from <= last).length - 1]),
-    range: (/** @type {number} */ a, /** @type {number} */ b) => state.set({ period: `${dayText(among[a].from)}..${dayText(among[b].to)}` }, { push: true }) });
+/** Bars of a metric by a kind, with some days before the period. @param {Days} days */
+function overTime({ first, last, before, begin }) {
+  const metric = Object.keys(METRICS).find((one) => one === state.get("metric")) ?? "cost";
+  const by = BY.find((one) => one === state.get("by")) ?? "model", [of, show, axis = show] = METRICS[metric];
+  const some = Math.max(last - first + 1, CONTEXT), from = before && some < LONG ? Math.max(begin, first - some) : first;
+  const bins = dayBins(Math.min(from, first), last), series = seriesBy(data.cubeRows([bins[0].from, last]), bins, by, of);
+  const choose = (/** @type {string} */ key, /** @type {string} */ value, /** @type {string[]} */ known) =>
+    segmented(t(`overview.${key}_label`), known.map((one) => ({ value: one, label: t(`overview.${key}.${one}`) })), value,
+      (one) => state.set({ [key]: one }));
+  const title = t("overview.over." + metric), zoom = (/** @type {string|null} */ period) => state.set({ period }, { push: true });
   return card(title, t("overview.over_sub", { by: t("overview.by." + by) }), el("div", { class: "controls" },
-    /^\d/.test(state.period()) ? button("zoom-out", t("overview.zoom_out"), () => state.set({ period: null }, { push: true })) : null,
-    choose("metric", metric, Object.keys(METRICS)), choose("by", by, BY)), legend(series, only),
-  bars("over-time", t("overview.chart", { what: title, by: t("overview.by." + by) }), { ...drawn(bins), series }),
-  all[0].from < from ? bars("whole-time", t("overview.whole"), { ...drawn(all), series: [whole], bare: true }) : null);
+    /^\d/.test(state.period()) ? button("zoom-out", t("overview.zoom_out"), () => zoom(null)) : null,
+    choose("metric", metric, Object.keys(METRICS)), choose("by", by, BY)),
+  legend(series, (value) => state.set({ [by]: state.get(by) === value ? null : value })),
+  bars("over-time", t("overview.chart", { what: title, by: t("overview.by." + by) }), { bins, series, show, axis,
+    lit: (bin) => bin.to >= first, range: (a, b) => zoom(`${dayText(bins[a].from)}..${dayText(bins[b].to)}`) }));
 }
 
 /** @param {HTMLElement} place @param {any} found an Explanation */
@@ -157,11 +151,17 @@ function windowGauge(one, now) {
   const { window, limit_id: limit, used_percent: percent, resets_at: reset, reset_passed: past, window_minutes: minutes, one_percent: each } = one;
   const { likely, earliest, latest, chance = 0, percent_at_reset: at } = one.outlook ?? {}, used = percent / 100;
   const name = (["5-hour", "weekly"].includes(window) ? t("overview.window." + window) : window) + (limit === "codex" ? "" : ` · ${limit}`);
-  const time = (/** @type {string|null} */ text) => (text ? fmt.time(Date.parse(text)) : "–"), sub = (/** @type {Child} */ text, kind = "sub") => el("p", { class: kind }, text);
+  const time = (/** @type {string|null} */ text) => (text ? fmt.time(Date.parse(text)) : "–");
+  const sub = (/** @type {Child} */ text, kind = "sub") => el("p", { class: kind }, text);
   const gone = reset && minutes && !past ? clamp(1 - (Date.parse(reset) - now) / (minutes * 60_000), 0, 1) : null;
-  return el("div", { class: "gauge" + (past ? " past" : "") }, el("div", { class: "row" }, el("h3", {}, name), strong(t("overview.used", { percent: fmt.percent(used) }))),
-    gauge(name, used, gone, at && !past && at[1] > percent ? at[1] / 100 : null), el("div", { class: "row sub" },
-      el("span", {}, past ? t("overview.reset_passed") : gone === null ? "" : t("overview.gone", { percent: fmt.percent(gone, 0) })), el("span", {}, t("overview.resets", { time: time(reset) }))),
+  const spent = past ? t("overview.reset_passed") : gone === null ? "" : t("overview.gone", { percent: fmt.percent(gone, 0) });
+  return el("div", { class: "gauge" + (past ? " past" : "") },
+    el("div", { class: "row" }, el("h3", {}, name), strong(t("overview.used", { percent: fmt.percent(used) }))),
+    el("div", { class: "meter" + (used >= 0.9 ? " hot" : ""), role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 100,
+      "aria-valuenow": clamp(Math.round(percent), 0, 100), "aria-valuetext": fmt.percent(used) },
+    at && !past && at[1] > percent ? el("i", { class: "soon", vars: { wide: Math.min(1, at[1] / 100) } }) : null,
+    el("i", { vars: { wide: Math.min(1, used) } }), gone === null ? null : el("u", { vars: { at: gone } })),
+    el("div", { class: "row sub" }, el("span", {}, spent), el("span", {}, t("overview.resets", { time: time(reset) }))),
     past ? null : likely ? sub(t("overview.ends", { likely: time(likely), earliest: time(earliest), latest: time(latest) }), "up")
       : chance >= 0.05 ? sub(t("overview.chance", { chance: fmt.percent(chance, 0) })) : null,
     each ? sub(t("overview.one_percent", { usd: dollars(each.usd), credits: fmt.credits(each.credits * 1e9) })) : null);
@@ -178,19 +178,23 @@ function allowances(place, found) {
 
 /** The three greatest savings. @param {HTMLElement} place @param {any} advice Recommendations */
 function topSavings(place, advice) {
-  const found = /** @type {any[]} */ (advice?.rows ?? []).slice(0, 3).map(saved), p = (/** @type {Child} */ text, kind = "sub") => el("p", { class: kind, dir: "auto" }, text);
+  const found = /** @type {any[]} */ (advice?.rows ?? []).slice(0, 3).map(saved);
+  const p = (/** @type {Child} */ text, kind = "sub") => el("p", { class: kind, dir: "auto" }, text);
   place.replaceChildren(found.length ? el("ol", { class: "recs" }, found.map((one) => el("li", {}, el("div", {}, p(one.save, "save"), p(one.sub)),
     el("div", {}, el("h3", {}, one.title), p(one.why), p([one.todo, " ", link(one.go, t("insights.look"))], ""))))) : calm());
 }
 
 /** The costliest threads. @param {HTMLElement} place @param {any} found an Explanation, for how each changed */
 function topThreads(place, found) {
-  const g = threadGroups(data.rows()), { threads, projects } = data.usage, { own, whole } = g, { thread: changed = [] } = found && !found.per_day ? found.contributors : {};
-  const deltas = new Map(changed.map((/** @type {any} */ one) => [one.id, one.delta])), columns = ["thread", "strip", "calls", "cache", "below", "cost", ...(deltas.size ? ["change"] : [])];
+  const g = threadGroups(data.rows()), { threads, projects } = data.usage, { own, whole } = g;
+  const { thread: changed = [] } = found && !found.per_day ? found.contributors : {};
+  const deltas = new Map(changed.map((/** @type {any} */ one) => [one.id, one.delta]));
+  const columns = ["thread", "strip", "calls", "cache", "below", "cost", ...(deltas.size ? ["change"] : [])];
   const row = (/** @type {number} */ at) => {
     const delta = deltas.get(threads.id[at]), where = [pick(projects, threads.project[at]), threads.branch[at]].filter(Boolean).join(" · ");
-    return [[link(threadGo(at), threadName(at)), signalChips(attention(g, at).signals), el("div", { class: "sub" }, where)], threadStrip(g.rows(at), threadName(at), true),
-      fmt.count(own.calls[at]), own.input[at] ? fmt.percent(own.cached[at] / own.input[at], 0) : "–", g.children[at].length || "–",
+    const name = [link(threadGo(at), threadName(at)), signalChips(attention(g, at).signals), el("div", { class: "sub" }, where)];
+    return [name, threadStrip(g.rows(at), threadName(at), true), fmt.count(own.calls[at]),
+      own.input[at] ? fmt.percent(own.cached[at] / own.input[at], 0) : "–", g.children[at].length || "–",
       strong(fmt.usd(own.unpriced[at] === own.calls[at] ? null : whole.cost[at])), delta === undefined ? "–"
         : el("span", { class: delta > 0 ? "up" : "down" }, (delta > 0 ? "+" : "−") + dollars(Math.abs(delta)))].slice(0, columns.length);
   };
@@ -202,9 +206,7 @@ function topThreads(place, found) {
 const stat = (key, ...inside) => el("div", {}, el("dt", {}, t("overview." + key)), el("dd", {}, inside));
 /** @param {string} title @param {number} cost @param {number} calls @returns {Told} */
 const costAndCalls = (title, cost, calls) => ({ title, rows: [[t("charts.cost"), fmt.usd(cost)], [t("overview.kpi.calls"), fmt.count(calls)]] });
-
-const WEEK = Array.from({ length: 7 }, (_, day) => day); // Monday is 0
-const weekday = (/** @type {number} */ day) => moment((day + 4) * DAY, { weekday: "short" }, "UTC");
+const weekdays = () => [4, 5, 6, 7, 8, 9, 10].map((day) => moment(day * DAY, { weekday: "short" }, "UTC")); // from Monday
 
 /** Each day of a year, and the year so far. @param {Days} days */
 function yearCard({ today }) {
@@ -216,7 +218,7 @@ function yearCard({ today }) {
     stat("ytd.total", dollars(ytd.total.cost_usd ?? 0)), stat("ytd.days", fmt.count(ytd.days)),
     stat("ytd.sessions", fmt.count(ytd.sessions)), stat("ytd.highest", highest)),
   heat("year", t("overview.year_chart"), { across: months.map((one, c) => (one === months[c - 1] ? null : one)), start: today - start,
-    down: WEEK.map((day) => (day % 2 ? null : weekday(day))), values: Array.from(costs, (n, k) => (start + k > today ? null : n)),
+    down: weekdays().map((day, at) => (at % 2 ? null : day)), values: Array.from(costs, (n, k) => (start + k > today ? null : n)),
     tell: (k) => costAndCalls(bins[k].title, costs[k], calls[k]), pick: (k) => state.set({ period: dayText(start + k) }, { push: true }) }));
 }
 
@@ -227,10 +229,9 @@ function hoursCard() {
   for (const i of data.rows()) {
     const quarter = Math.floor(c.time[i] / 900_000), at = known.get(quarter) ?? Number(clock.format(c.time[i])) * 7 + ((dayOf(c.time[i]) + 3) % 7);
     known.set(quarter, at);
-    costs[at] += c.cost[i] ?? 0;
-    calls[at]++;
+    [costs[at], calls[at]] = [costs[at] + (c.cost[i] ?? 0), calls[at] + 1];
   }
-  const hours = Array.from({ length: 24 }, (_, h) => String(h).padStart(2, "0")), down = WEEK.map(weekday);
+  const hours = Array.from({ length: 24 }, (_, h) => String(h).padStart(2, "0")), down = weekdays();
   return card(t("overview.hours_title"), t("overview.hours_sub"), null, heat("hours", t("overview.hours_chart"), { down, values: costs,
     across: hours.map((one, h) => (h % 3 ? null : one)), tall: 26, tell: (k) => costAndCalls(`${down[k % 7]} ${hours[Math.floor(k / 7)]}:00`, costs[k], calls[k]) }));
 }
@@ -241,8 +242,8 @@ function dailyCard(rows) {
   for (const k of rows) days.set(cube.day[k], [...(days.get(cube.day[k]) ?? []), k]);
   const told = [...days].sort(([a], [b]) => b - a).map(([day, of]) => ({ day, ...sums(of, cube) })), high = most(told.map((one) => one.cost), 1);
   const columns = ["day", "calls", "turns", "input", "cache", "output", "cost", "rank"].map((key, at) => ({ label: t("overview.col." + key), num: at > 0 && at < 7 }));
-  const inside = table(columns, told.map((one) => [fmt.date(one.day), fmt.count(one.calls), fmt.count(one.turns), fmt.tokens(one.input), one.input ? fmt.percent(one.cached / one.input, 0) : "–",
-    fmt.tokens(one.output), money(one), track(0, one.cost / high)]), { caption: t("overview.daily") });
+  const inside = table(columns, told.map((one) => [fmt.date(one.day), fmt.count(one.calls), fmt.count(one.turns), fmt.tokens(one.input),
+    one.input ? fmt.percent(one.cached / one.input, 0) : "–", fmt.tokens(one.output), money(one), track(0, one.cost / high)]), { caption: t("overview.daily") });
   inside.classList.add("days");
   return card(t("overview.daily"), t("overview.daily_sub", { count: told.length }), null, told.length ? inside : empty(t("calls.none"), t("calls.none_hint")));
 }
@@ -253,8 +254,8 @@ const sideBySide = (parts, kind = "") => el("div", { class: "columns " + kind },
 /** What calls and tokens went to. @param {Int32Array} rows of the sums by day */
 function usedCard(rows) {
   const { cube, models } = data.board, { threads, calls } = data.usage, model = (/** @type {number} */ k) => pick(models, cube.model[k]);
-  const shares = (/** @type {[string, number][]} */ found, kind = "") => ranks(found.slice(0, TOP).map(([label, value]) => ({ label, value, sub: fmt.tokens(value),
-    text: fmt.percent(value / found.reduce((sum, [, n]) => sum + n, 0)), tint: kind ? color(kind, label) : undefined })));
+  const shares = (/** @type {[string, number][]} */ found, kind = "") => ranks(found.slice(0, TOP).map(([label, value]) => ({ label, value,
+    sub: fmt.tokens(value), text: fmt.percent(value / found.reduce((sum, [, n]) => sum + n, 0)), tint: kind ? color(kind, label) : undefined })));
   return card(t("overview.models"), t("overview.models_sub"), null, sideBySide([
     [t("overview.of_calls"), shares(sumBy(rows, model, (k) => cube.calls[k]), "model")],
     [t("overview.of_tokens"), shares(sumBy(rows, model, (k) => cube.input[k] + cube.output[k]), "model")],
@@ -271,15 +272,16 @@ function turnsCard({ first, last }) {
     ({ label: t("overview.time." + key), tint, values: bins.map((bin) => all[key][at.get(bin.from) ?? -1] ?? null) }));
   const ends = Object.entries({ completed, failed, stopped: count - completed - failed });
   return card(t("overview.turns_title"), t("overview.turns_sub"), null, el("dl", { class: "stats" },
-    ends.map(([key, n]) => stat("turn." + key, fmt.count(n), " ", el("span", { class: "sub" }, fmt.percent(n / count))))), lines("turn-times", t("overview.turns_chart"), { bins, series, show: fmt.ms }));
+    ends.map(([key, n]) => stat("turn." + key, fmt.count(n), " ", el("span", { class: "sub" }, fmt.percent(n / count))))),
+  lines("turn-times", t("overview.turns_chart"), { bins, series, show: fmt.ms }));
 }
 
 /** Kinds of tools and commands, with how many succeeded. @param {HTMLElement} place @param {any[]} found Diagnostics */
 function toolRanks(place, found) {
   const tables = /** @type {any[]} */ (found.flatMap((answer) => answer?.tables ?? [])).filter((one) => one.rows.length && one.columns.includes("failure_rate"));
   const rank = (/** @type {string[]} */ columns) => (/** @type {any[]} */ row) => {
-    const { uses, failure_rate: bad, mean_ms: ms } = Object.fromEntries(columns.map((name, at) => [name, row[at]]));
-    const good = t("overview.succeeded", { share: fmt.percent(1 - (bad ?? 0), 0) });
+    const { uses, failure_rate: bad = 0, mean_ms: ms } = Object.fromEntries(columns.map((name, at) => [name, row[at] ?? undefined]));
+    const good = t("overview.succeeded", { share: fmt.percent(1 - bad, 0) });
     return { label: String(row[0]).replaceAll("_", " "), value: uses, text: fmt.count(uses), sub: ms ? `${good} · ${fmt.ms(ms)}` : good };
   };
   place.replaceChildren(tables.length ? sideBySide(tables.map(({ title, columns, rows }) => [worded("table", title), ranks(rows.slice(0, TOP).map(rank(columns)))]))

@@ -121,10 +121,10 @@ const AT_ONCE = 50;
 /** @param {HTMLElement} root */
 function renderThreads(root) {
   const g = threadGroups(data.rows()), ids = data.usage.threads.id, open = openIds();
-  const by = (state.get("sort") ?? "-cost").replace("-", ""), order = THREAD_ORDERS[by] ?? THREAD_ORDERS.cost;
+  const by = (state.get("sort") ?? "-cost").replace("-", ""), order = named(THREAD_ORDERS, by) ?? THREAD_ORDERS.cost;
   const heads = g.heads.map((at) => ({ at, value: order(g, at) }))
     .sort((a, b) => b.value - a.value || g.latest[b.at] - g.latest[a.at]).map(({ at }) => at);
-  const count = AT_ONCE * Number(state.get("page") ?? 1), left = heads.length - count;
+  const count = AT_ONCE * Math.max(1, Math.floor(Number(state.get("page"))) || 1), left = heads.length - count;
   /** @param {number} at @param {number} depth @returns {HTMLElement[]} */
   const rows = (at, depth) => [threadRow(g, at, depth, open.has(ids[at])), ...(open.has(ids[at]) ? [
     el("tr", { class: "detail" }, el("td", { colspan: 8 }, threadDetail(g.rows(at), at))),
