@@ -65,9 +65,13 @@ function looked(line, before, previous, next, asked) {
   ];
 }
 
+/** The evidence that was asked for, so that a newer call somewhere does not take it away. */
+let evident = { of: "", node: el("div") };
+
 /** What the log says around a call: read from it, redacted, when asked for. @param {string} id */
 function evidence(id) {
   if (!data.meta.live) return empty(t("call.evidence_file"), t("call.evidence_file_hint"));
+  if (evident.of === id + lang) return evident.node;
   const out = el("div", { "aria-live": "polite" });
   const [full, tool, history] = [0, 1, 2].map(() =>
     /** @type {HTMLInputElement} */ (el("input", { type: "checkbox" })));
@@ -79,8 +83,9 @@ function evidence(id) {
   };
   /** @param {HTMLElement} box @param {string} key */
   const labelled = (box, key) => el("label", {}, box, " ", t("call." + key));
-  return el("div", {}, el("div", { class: "steps" }, labelled(full, "full"), labelled(tool, "tool_output"),
-    labelled(history, "compaction_history"), button("evidence", t("call.load"), load)), out);
+  evident = { of: id + lang, node: el("div", {}, el("div", { class: "steps" }, labelled(full, "full"),
+    labelled(tool, "tool_output"), labelled(history, "compaction_history"), button("evidence", t("call.load"), load)), out) };
+  return evident.node;
 }
 
 /** @param {Record<string, any>} found an Evidence */
@@ -99,7 +104,8 @@ function entries(found) {
       turn: seconds(one.since_turn_s), previous: seconds(one.since_previous_s), took: seconds(one.reported_s) }))),
   one.text ? el("pre", { tabindex: "0" }, one.text, one.truncated ? t("call.cut", { chars: one.chars }) : "") : null);
   return [facts(Object.entries(told).map(([key, value]) => [t("call." + key), value])),
-    groups.length ? table(columns, groups, { caption: t("call.groups") }) : "", el("ol", { class: "entries" }, found.entries.map(entry))];
+    groups.length ? table(columns, groups, { caption: t("call.groups") }) : "",
+    el("ol", { class: "entries" }, found.entries.map(entry))];
 }
 
 views.add({ id: "call", key: "call.title", hidden: true, render: renderCall });

@@ -66,16 +66,16 @@ function spanText({ first, last, from = first, to = last }) {
     : daysText(dayNumber(from), dayNumber(to));
 }
 
-/** What happened, in two sentences. A file explains some spans only: else `cost` is told alone. @param {HTMLElement} place
- * @param {any} found an Explanation @param {any} advice Recommendations @param {number} cost nano-dollars @param {Days} days */
-function headline(place, found, advice, cost, { first, last }) {
+/** What happened, in two sentences. A file explains some spans only: else the cost is told alone. @param {HTMLElement} place
+ * @param {any} found an Explanation @param {any} advice Recommendations @param {ReturnType<typeof sums>} now @param {Days} days */
+function headline(place, found, advice, now, { first, last }) {
   const word = state.period(), told = data.meta.live || word === "all" || `explain?period=${word}` in data.answers, exact = found && told && !filteredFile();
   const { change, drivers: [cause], unusual, per_day: spike, contributors } = found ?? { change: { delta: 0 }, drivers: [] };
   const span = exact ? spanText(found.period) : daysText(first, last), [thread] = contributors?.thread ?? [], size = Math.abs(change.delta);
   const when = t("overview.in." + (PRESET_PERIODS.includes(word) && word !== "all" ? word : "span"), { span });
   const kind = !exact ? "plain" : size < CENT ? "same" : !unusual ? "calm" : spike ? "spike" : "change";
   const [sign, tone] = change.delta > 0 ? ["more", "up"] : ["less", "down"], at = thread ? data.usage.threads.id.indexOf(thread.id) : -1;
-  const by = el("b", { class: tone }, t("overview." + sign, { amount: dollars(size) })), spent = kind === "plain" ? fmt.usd(cost) : dollars(change.to);
+  const by = el("b", { class: tone }, t("overview." + sign, { amount: dollars(size) })), spent = !exact || !change.to ? money(now) : dollars(change.to);
   const why = () => rich(cause.share >= 0.5 ? "overview.most" : "overview.first", { amount: dollars(cause.delta), share: fmt.percent(cause.share, 0) },
     { driver: strong(t("overview.driver." + cause.driver)), because: el("bdi", {}, cause.because) });
   const which = () => rich("overview.thread", { amount: dollars(thread.delta) },
@@ -108,7 +108,7 @@ function kpis({ first, last, before }, rows) {
     ["output", fmt.tokens(now.output), ...versus("output"), (c, k) => c.output[k]],
     .../** @type {const} */ (["input", "cached"]).map((key) => [key, fmt.tokens(now[key]), ...versus(key)]),
     ["threads", cut + fmt.count(threads), t("overview.turns", { count: now.turns }), ""],
-    ["peak", fmt.usd(costs[peak]), costs[peak] ? fmt.date(first + peak) : "", ""],
+    ["peak", fmt.usd(now.unpriced && !costs[peak] ? null : costs[peak]), costs[peak] ? fmt.date(first + peak) : "", ""],
     ...Object.entries({ today, week }).map(([key, of]) => [key, money(of), t("overview.calls", { count: of.calls }), ""]),
   ]);
   return el("dl", { class: "kpis" }, told.map(([key, value, sub, kind, of], at) => el("div", { class: "card kpi" },
@@ -301,7 +301,7 @@ function renderOverview(root) {
     pair("even", turnsCard(days), card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used)),
     el("p", { class: "card note sub" }, t("overview.telemetry")));
   Promise.all([data.ask("explain", asked), data.ask("recommendations", asked)]).then(([found, advice]) => {
-    headline(head, found, advice, sums(rows, data.board.cube).cost, days);
+    headline(head, found, advice, sums(rows, data.board.cube), days);
     whyChanged(why, found);
     topSavings(save, advice);
     topThreads(threads, found);
