@@ -19,11 +19,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check server
 	$(BIN)/lint-imports
 
-types: $(STAMP)
+types: $(STAMP) node
 	$(BIN)/mypy
+	$(BIN)/python -m tests.lab.npm check
 
-tests: $(STAMP) node
+tests: $(STAMP) node chromium
 	$(BIN)/python -m tests.lab.codex 0.169.0 0.130.0
+	$(BIN)/python -m tests.lab.npm
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Real Codex is an npm package: Node comes from the system, or from apt where it is missing.
@@ -31,6 +33,11 @@ tests: $(STAMP) node
 node:
 	@command -v npm >/dev/null 2>&1 || { apt-get update && apt-get install -y --no-install-recommends nodejs npm; }
 	@command -v git >/dev/null 2>&1 || { apt-get update && apt-get install -y --no-install-recommends git; }
+
+# The page is tested in a real browser.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null 2>&1 || { apt-get -o Acquire::Retries=5 update && apt-get -o Acquire::Retries=5 install -y --no-install-recommends chromium; }
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run --size 1GB

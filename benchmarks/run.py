@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import rows
+from . import page, rows
 from .homes import Recipe, cache_folder, cached, parse_size
 from .measure import Failed
 from .peers import CCUSAGE, ccusage
 from .rows import Row
 from .subject import default_command, python_beside, subject
 
-GROUPS = ("index", "question", "append", "start", "million", "history")
+GROUPS = ("index", "question", "append", "start", "million", "served", "page", "history")
 
 
 def collect(given: argparse.Namespace, argv: list[str], mcp_argv: list[str]) -> Iterator[Row]:
@@ -51,9 +51,13 @@ def collect(given: argparse.Namespace, argv: list[str], mcp_argv: list[str]) -> 
             yield from group("question", lambda: rows.nothing_new(it, peer, rounds))
             yield from group("append", lambda: rows.one_more_call(it, rounds))
             yield from group("start", lambda: rows.server_start(it, rounds))
-    if "million" in wanted:
+    if "page" in wanted:
+        with subject(argv, mcp_argv, cached(Recipe(calls=given.page, until=until))) as it:
+            yield from group("page", lambda: page.drawn(it, rounds))
+    if {"million", "served"} & wanted:
         with subject(argv, mcp_argv, cached(Recipe(calls=given.calls, until=until))) as it:
             yield from group("million", lambda: rows.many_calls(it, rounds))
+            yield from group("served", lambda: page.served(it, rounds))
     if "history" in wanted:
         recipe = Recipe(size=given.history, files=given.history // 250_000, until=until, days=720)
         with subject(argv, mcp_argv, cached(recipe)) as it:
@@ -102,6 +106,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=parse_size, help="size of the usual home (default 1GB)")
     parser.add_argument("--calls", type=int, help="calls of the long history (default 1000000)")
+    parser.add_argument("--page", type=int, help="calls in the dashboard's file (default 100000)")
     parser.add_argument("--history", type=parse_size, help="size of the many-file home (default 5GB)")
     parser.add_argument("--rounds", type=int, help="counted rounds of each comparison (default 5)")
     parser.add_argument("--quick", action="store_true", help="small homes, three rounds: to see that it runs")
@@ -112,8 +117,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ccusage", type=Path, help="an installed node_modules/.bin/ccusage")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="also write the page of documentation")
     given = parser.parse_args()
-    usual = {"size": 10**9, "calls": 10**6, "history": 5 * 10**9, "rounds": 5}
-    quick = {"size": 10**8, "calls": 50_000, "history": 3 * 10**8, "rounds": 3}
+    usual = {"size": 10**9, "calls": 10**6, "page": 100_000, "history": 5 * 10**9, "rounds": 5}
+    quick = {"size": 10**8, "calls": 50_000, "page": 20_000, "history": 3 * 10**8, "rounds": 3}
     for name, value in (quick if given.quick else usual).items():
         if getattr(given, name) is None:
             setattr(given, name, value)

@@ -28,16 +28,12 @@ from codex_usage.model import BadInput
 from codex_usage.model.privacy import Kind
 
 #: What the file answers beside the figures of its own: a page without a server can't ask again.
-_PERIODS = ("", "today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
+_PERIODS = ("today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
 _PERIODIC, _ONCE = ("explain", "recommendations"), ("allowance", "pricing-coverage", "status")
-_SECTIONS = (
-    "overview", "tools", "mcp", "tool-output", "commands", "git-interactions", "file-reads", "file-modifications",
-    "read-productivity", "concentration",
-)  # fmt: skip
+_SECTIONS = ("overview", "tools", "mcp", "tool-output", "commands", "git-interactions", "file-reads",
+             "file-modifications", "read-productivity", "concentration")  # fmt: skip
 FOLDER = Path(__file__).parent / "page"
-SCRIPTS = (
-    "core", "charts", "overview", "insights", "calls", "threads", "diagnostics", "call", "main",
-)  # fmt: skip
+SCRIPTS = ("core", "charts", "overview", "insights", "calls", "threads", "diagnostics", "call", "main")
 LANGUAGES = ("en", "vi", "es", "fr", "de", "pt", "ja", "zh", "ko", "ru", "it", "ar")
 #: Data beyond this many bytes are compressed within the page.
 _PLAIN_BYTES = 10_000_000
@@ -60,30 +56,23 @@ def write_page(
 ) -> Dashboard:
     """Write the page as one file with the newest `limit` calls (0: all); its sums hold the others too. Raises
     BadInput."""
+
+    def told(name: str, values: dict[str, Any], **most: Any) -> Any:
+        return private(ask(context, Asked(name, values, **most)))
+
     with context.index.snapshot():
-        board, usage = (
-            private(ask(context, Asked(name, values, most=10**9)))
-            for name, values in (("board", {}), ("usage", {"limit": limit or 10**9}))
-        )
-        answers = [(name, {"period": period} if period else {}) for name in _PERIODIC for period in _PERIODS]
-        answers += [(name, {}) for name in _ONCE]
-        told = {
-            f"{name}?{''.join(f'{key}={value}' for key, value in values.items())}": _json(
-                private(ask(context, Asked(name, dict(values))))
-            )
-            for name, values in answers
-        }
+        board = told("board", {}, most=10**9)
+        usage = told("usage", {"limit": limit or 10**9}, most=10**9)
+        answers = {f"{name}?": _json(told(name, {})) for name in (*_PERIODIC, *_ONCE)}
+        answers |= {f"{name}?period={period}": _json(told(name, {"period": period}))
+                    for name in _PERIODIC for period in _PERIODS}  # fmt: skip
         asked = {"period": "last_30_days", "scan": False}
-        sections = {
-            name: _json(private(ask(context, Asked("diagnostics", {**asked, "section": name})))) for name in _SECTIONS
-        }
+        sections = {name: _json(told("diagnostics", {**asked, "section": name})) for name in _SECTIONS}
     data = {"meta": meta(context, board, lang, live=False, demo=demo), "board": _json(board), "usage": _json(usage)}
-    text = page({**data, "answers": _object(told), "diagnostics": _object(sections)}, lang).encode()
+    text = page({**data, "answers": _object(answers), "diagnostics": _object(sections)}, lang).encode()
     write_bytes(path, text)
-    return Dashboard(
-        path=str(path), url=path.absolute().as_uri(), calls=len(usage.calls.id), total_calls=usage.total,
-        bytes=len(text), coverage=context.coverage(), privacy_mode=board.privacy_mode,
-    )  # fmt: skip
+    return Dashboard(path=str(path), url=path.absolute().as_uri(), calls=len(usage.calls.id), total_calls=usage.total,
+                     bytes=len(text), coverage=context.coverage(), privacy_mode=board.privacy_mode)  # fmt: skip
 
 
 def language(name: str | None, env: Mapping[str, str] = os.environ) -> str:
@@ -97,10 +86,9 @@ def language(name: str | None, env: Mapping[str, str] = os.environ) -> str:
 
 def meta(context: Context, board: Any, lang: str, *, live: bool, demo: bool = False) -> str:
     """What the page says of itself, as JSON."""
-    return json.dumps({
-        "version": __version__, "generated_at": context.now.isoformat(timespec="seconds"), "live": live, "demo": demo,
-        "privacy_mode": board.privacy_mode, "zone": context.zone_name, "lang": lang,
-    })  # fmt: skip
+    return json.dumps({"version": __version__, "generated_at": context.now.isoformat(timespec="seconds"), "live": live,
+                       "demo": demo, "privacy_mode": board.privacy_mode, "zone": context.zone_name,
+                       "lang": lang})  # fmt: skip
 
 
 def _json(answer: BaseModel) -> str:
@@ -130,10 +118,8 @@ def page(data: Mapping[str, str], lang: str = "en") -> str:
 def policy() -> str:
     """The page's Content-Security-Policy."""
     style, script = ("'sha256-" + _hash(text) + "'" for text in _assets())
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'"
-    )
+    return (f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; connect-src 'self';"
+            " base-uri 'none'; form-action 'none'")  # fmt: skip
 
 
 def _hash(text: str) -> str:

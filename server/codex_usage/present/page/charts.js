@@ -274,12 +274,18 @@ function threadStrip(rows, name, mini = false) {
     const per = n / Math.min(n, marks), first = Math.floor(m * per);
     return list.slice(first, Math.floor((m + 1) * per)).reduce((best, _, k) => (fresh(first + k) > fresh(best) ? first + k : best), first);
   });
-  const lane = (/** @type {number[]} */ marks, /** @type {number} */ step, /** @type {number} */ top, /** @type {number} */ floor) => marks.map((k, m) => {
-    const x = m * step, width = clamp(step - (step > 2.4 ? 0.8 : 0), 0.6, 14), unit = (floor - top) / high, y = floor - c.input[at(k)] * unit;
-    return [svg("rect", { class: "cached", x, y, width, height: floor - y }),
-      svg("rect", { class: missed(k) ? "miss" : "fresh", x, y, width, height: fresh(k) * unit }),
-      c.flags[at(k)] & 1 ? svg("path", { class: "cut", d: `M${x + width},${top}V${floor}` }) : null];
-  });
+  /** All marks of a kind are one path: thousands of elements would take longer than to work them out.
+   * @param {number[]} marks @param {number} step @param {number} top @param {number} floor */
+  const lane = (marks, step, top, floor) => {
+    const width = clamp(step - (step > 2.4 ? 0.8 : 0), 0.6, 14), unit = (floor - top) / high, paths = { cached: "", fresh: "", miss: "", cut: "" };
+    marks.forEach((k, m) => {
+      const x = (m * step).toFixed(1), bar = (/** @type {number} */ tokens) => `M${x},${floor}v${(-tokens * unit).toFixed(2)}h${width.toFixed(1)}V${floor}z`;
+      paths.cached += bar(c.input[at(k)]);
+      paths[missed(k) ? "miss" : "fresh"] += bar(fresh(k));
+      if (c.flags[at(k)] & 1) paths.cut += `M${(m * step + width).toFixed(1)},${top}V${floor}`;
+    });
+    return Object.entries(paths).map(([kind, d]) => svg("path", { class: kind, d: d || null }));
+  };
   const said = t("charts.strip", { name, calls: n, most: fmt.tokens(high), missed: list.filter((_, k) => missed(k)).length });
   if (mini) return svg("svg", { class: "strip", viewBox: "0 0 270 30", width: 270, height: 30, role: "img", "aria-label": said },
     lane(shown(90), 270 / clamp(n, 30, 90), 1, 30));

@@ -180,7 +180,8 @@ const live = {
 async function held(id) {
   const node = at(id), text = node.textContent ?? "{}";
   if (node.getAttribute("type") !== "application/gzip") return JSON.parse(text);
-  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k); // many times as fast as Uint8Array.from
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
