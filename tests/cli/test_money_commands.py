@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from codex_usage.cli.money import cli
+from codex_usage.cli.commands import cli
 from codex_usage.model import BadInput
 from codex_usage.money.config import BUNDLED_CARD, load_budgets, load_pricing, load_rate_card
 

@@ -25,13 +25,11 @@ def main() -> None:
         cli.main(standalone_mode=False, prog_name="codex-usage")
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.Abort:
-        _fail("stopped; what was read so far is kept.", 130)
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except UsageError as error:
         _fail(str(error), 2 if isinstance(error, BadInput) else 1)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         _fail("stopped; what was read so far is kept.", 130)
     except BrokenPipeError:
         # the reader of a pipe left; nothing more to say, not even at exit

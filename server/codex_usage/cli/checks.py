@@ -47,26 +47,15 @@ class Check:
     finding: str = ""
 
 
-def examine(
-    places: Places,
-    codex_home: Path,
-    *,
-    skills_home: Path,
-    server_command: Path,
-    version: str,
-    words: Sequence[str] = (),
-) -> list[Check]:
+def examine(places: Places, codex_home: Path, *, skills_home: Path, server_command: Path, version: str,
+            words: Sequence[str] = ()) -> list[Check]:  # fmt: skip
     """Everything that can keep Codex from answering, in the order in which it is mended. `words` are the global options
     of the command line, for the repairs."""
     program = server_command.with_name(server_command.name.replace("-mcp", ""))
-    looks: dict[str, _Rows] = {
-        "Programs": _programs(version, program),
-        "Homes": _homes(places),
-        "Data folder": _data(places.data),
-        "Index": _index(places.index),
-        "Settings": _settings(),
-        "Setup": _setup(codex_home, skills_home / NAME, server_command),
-    }
+    looks: dict[str, _Rows] = {"Programs": _programs(version, program), "Homes": _homes(places),
+                               "Data folder": _data(places.data), "Index": _index(places.index),
+                               "Settings": _settings(),
+                               "Setup": _setup(codex_home, skills_home / NAME, server_command)}  # fmt: skip
     usual = not program.exists() or _same(shutil.which(NAME), program)
     exact = shlex.join([NAME if usual else str(program), *words])
     found: dict[str, Check] = {}

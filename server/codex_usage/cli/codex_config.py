@@ -14,17 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+from tomlkit.exceptions import ParseError, TOMLKitError
+
 from codex_usage.homes.config import write_bytes
 from codex_usage.model import BadInput
 
 NAME = "codex-usage"
 #: Codex gives a server hardly any of its own environment; these are the names that ours reads. Those that are
 #: not set are not passed, and do no harm (measured with 0.130 and 0.169).
-ENV_VARS = (
-    "CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING", "CODEX_USAGE_TZ",
-    "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_PRIVACY_MODE", "CODEX_USAGE_ALLOW_RAW_CONTEXT",
-    "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT",
-)  # fmt: skip
+ENV_VARS = ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING",
+            "CODEX_USAGE_TZ", "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_PRIVACY_MODE",
+            "CODEX_USAGE_ALLOW_RAW_CONTEXT", "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT")  # fmt: skip
 #: A header of ours with the empty line before it and its lines up to the last that says something: empty lines and
 #: comments after that belong to what follows.
 _TABLE = re.compile(
@@ -80,11 +81,8 @@ def without_server(text: str) -> str:
         return text
     # a header in a text in quotes is found as well; the one that setup put is the last
     last = max((found.start() for found in _TABLE.finditer(text)), default=0)
-    edits = [
-        lambda: _TABLE.sub("", text),
-        lambda: text[:last] + _TABLE.sub("", text[last:]),
-        lambda: _edit(text, lambda servers: servers.pop(NAME)),
-    ]
+    edits = [lambda: _TABLE.sub("", text), lambda: text[:last] + _TABLE.sub("", text[last:]),
+             lambda: _edit(text, lambda servers: servers.pop(NAME))]  # fmt: skip
     return _first_safe(text, edits, None)
 
 
@@ -119,9 +117,6 @@ def _is_right(entry: _Entry, command: str) -> bool:
 
 def _parse(text: str) -> tuple[Any, dict[str, Any]]:
     """A tomlkit document, and the same as plain values. Raises BadInput that names the line."""
-    import tomlkit
-    from tomlkit.exceptions import ParseError, TOMLKitError
-
     try:
         document = tomlkit.parse(text.removeprefix(_BOM))
         return document, document.unwrap()  # some keys that are given twice are only noticed here
@@ -155,8 +150,6 @@ def _others(text: str) -> str:
 
 def _append(text: str, command: str) -> str:
     """Our table at the end, after an empty line."""
-    import tomlkit
-
     end = "\r\n" if "\r\n" in text else "\n"
     if text.removeprefix(_BOM):
         text += end if text.endswith("\n") else end + end
@@ -167,8 +160,6 @@ def _append(text: str, command: str) -> str:
 
 def _edit(text: str, change: Callable[[Any], object]) -> str:
     """Change the `mcp_servers` of a text. Raises BadInput when tomlkit would not give back the rest."""
-    import tomlkit
-
     document, _ = _parse(text)
     body = text.removeprefix(_BOM)
     if tomlkit.dumps(document) != body:
@@ -181,8 +172,6 @@ def _edit(text: str, change: Callable[[Any], object]) -> str:
 
 
 def _update(command: str, servers: Any) -> None:
-    import tomlkit
-
     if NAME not in servers:
         servers[NAME] = tomlkit.inline_table()
     entry = servers[NAME]

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +67,27 @@ def cli(context: click.Context) -> None:
 pass_settings = click.make_pass_decorator(Settings)
 
 
-def _example(words: str) -> str:
-    """The end of a command's help; \\b keeps its lines."""
-    return f"\b\nExample:\n  codex-usage {words}"
+flag = partial(click.option, is_flag=True)
+_OUTPUT = ("--output", "-o")
+_OPEN = flag("--open", "opened", help="Open it in the browser.")
+_Run = Callable[..., None]
+_Decorator = Callable[[_Run], _Run]
+
+
+def command(short: str | None, example: str = "", *options: _Decorator, **told: str) -> _Decorator:
+    """Add a command with options of its own before the global ones, and an example at the end of its help; the function
+    itself stays as it is. `told` may give its name and help, else they are the function's."""
+
+    def add(run: _Run) -> _Run:
+        asked = global_options(pass_settings(run))
+        for option in reversed(options):
+            asked = option(asked)
+        # \b keeps the lines
+        epilog = f"\b\nExample:\n  codex-usage {example}" if example else None
+        cli.command(short_help=short, epilog=epilog, **told)(asked)
+        return run
+
+    return add
 
 
 def _show(settings: Settings, answer: BaseModel) -> None:
@@ -83,46 +103,33 @@ def _show(settings: Settings, answer: BaseModel) -> None:
 # -- set up ------------------------------------------------------------------------------------------------
 
 
-@cli.command(short_help="Install the skill and the MCP server into Codex.")
-@click.option("--uninstall", is_flag=True, help="Take the skill and the server out of Codex again.")
-@global_options
-@pass_settings
+@command("Install the skill and the MCP server into Codex.", "",
+         flag("--uninstall", help="Take the skill and the server out of Codex again."))  # fmt: skip
 def setup(settings: Settings, uninstall: bool) -> None:
     """Install the skill and the MCP server into Codex, read the logs, and check that all works."""
     from codex_usage.cli import install
 
     places = settings.places()
-    home = places.codex[0]
-    skills = install.default_skills_home()
+    home, skills = places.codex[0], install.default_skills_home()
     if uninstall:
         steps = install.uninstall(home, skills_home=skills)
     else:
-        steps = install.install(
-            home,
-            skills_home=skills,
-            server_command=install.server_command(),
-            source=install.skill_source(),
-            env=os.environ,
-        )
-    if not settings.as_json:
-        for step in steps:
-            click.echo(("✓ " if step.changed else "· ") + settings.say(step.what))
+        steps = install.install(home, skills_home=skills, server_command=install.server_command(),
+                                source=install.skill_source(), env=os.environ)  # fmt: skip
+    for step in steps:
+        settings.note(("✓ " if step.changed else "· ") + settings.say(step.what))
     if uninstall:
         return
     if places.found:
         with settings.open() as (found, index):
             done = settings.refresh(index, found, None, None)
-            if not settings.as_json:
-                click.echo(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
+            settings.note(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
     _tell(settings, _examined(settings))
-    if not settings.as_json:
-        click.echo("\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary")
+    settings.note("\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary")
 
 
-@cli.command(short_help="Check the installation.")
-@click.option("--suggest-repair", is_flag=True, help="Print the commands that mend what was found, nothing else.")
-@global_options
-@pass_settings
+@command("Check the installation.", "",
+         flag("--suggest-repair", help="Print the commands that mend what was found, nothing else."))  # fmt: skip
 def doctor(settings: Settings, suggest_repair: bool) -> None:
     """Check the installation; exits 1 when something needs mending."""
     found = _examined(settings)
@@ -139,10 +146,9 @@ def _examined(settings: Settings) -> list[Check]:
     from codex_usage.cli import checks, install
 
     places = settings.places()
-    return checks.examine(
-        places, places.codex[0], skills_home=install.default_skills_home(), server_command=install.server_command(),
-        version=__version__, words=settings.as_arguments(),
-    )  # fmt: skip
+    return checks.examine(places, places.codex[0], skills_home=install.default_skills_home(),
+                          server_command=install.server_command(), version=__version__,
+                          words=settings.as_arguments())  # fmt: skip
 
 
 def _tell(settings: Settings, found: list[Check]) -> None:
@@ -160,12 +166,8 @@ def _tell(settings: Settings, found: list[Check]) -> None:
             click.echo(f"  → {check.remedy}")
 
 
-@cli.command(
-    "support-bundle", epilog=_example("support-bundle -o codex-usage-support.json"), short_help="A file to ask with."
-)
-@click.option("--output", "-o", default="codex-usage-support.json", show_default=True, metavar="FILE")
-@global_options
-@pass_settings
+@command("A file to ask with.", "support-bundle -o codex-usage-support.json",
+         click.option(*_OUTPUT, default="codex-usage-support.json", show_default=True, metavar="FILE"))  # fmt: skip
 def support_bundle(settings: Settings, output: str) -> None:
     """Write versions, states and counters to send with a question: no calls, no logs, no names. Where things are is
     told with --privacy-mode normal only."""
@@ -176,10 +178,8 @@ def support_bundle(settings: Settings, output: str) -> None:
     click.echo(f"written to {path} ({mode}); it is text: look at it before you send it")
 
 
-@cli.command(short_help="See everything with made-up data.")
-@click.option("--own", is_flag=True, help="Show your own logs when there are any, made-up ones otherwise.")
-@global_options
-@pass_settings
+@command("See everything with made-up data.", "",
+         flag("--own", help="Show your own logs when there are any, made-up ones otherwise."))  # fmt: skip
 def demo(settings: Settings, own: bool) -> None:
     """See everything with a made-up home: 45 days, 60 threads, one spike."""
     import shutil
@@ -194,15 +194,11 @@ def demo(settings: Settings, own: bool) -> None:
     usage_home().mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "claude").mkdir(mode=0o700, parents=True)
     write_demo_home(folder / "codex", now=datetime.now(UTC))
-    made_up = Settings(
-        codex_homes=(str(folder / "codex"),), claude_homes=(str(folder / "claude"),),
-        db=str(folder / "index.sqlite"), tz=settings.tz, as_json=settings.as_json,
-    )  # fmt: skip
-    if not settings.as_json:
-        click.echo(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
+    made_up = Settings(codex_homes=(str(folder / "codex"),), claude_homes=(str(folder / "claude"),),
+                       db=str(folder / "index.sqlite"), tz=settings.tz, as_json=settings.as_json)  # fmt: skip
+    settings.note(f"Made-up data in {folder / 'codex'}. What did I spend, and on what?\n")
     _overview(made_up, "last_7_days")
-    if not settings.as_json:
-        click.echo(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
+    settings.note(f"\nGo on with: codex-usage --codex-home {folder / 'codex'} --db {folder / 'index.sqlite'} …")
 
 
 def _overview(settings: Settings, period: str) -> bool:
@@ -233,10 +229,8 @@ def _question(name: str, help_text: str, short: str, example: str = "", *argumen
 
     options = [word for word in question.takes if word not in arguments]
     usual = {"period": "the spike" if name == "explain" else question.period, "limit": question.limit}
-    command = argument_options(*options, **usual)(global_options(pass_settings(run)))
-    for word in arguments:
-        command = click.argument(word, required=word == "thread", default=None)(command)
-    cli.command(name, help=help_text, short_help=short, epilog=_example(example or name))(command)
+    own = [click.argument(word, required=word == "thread", default=None) for word in reversed(arguments)]
+    command(short, example or name, *own, argument_options(*options, **usual), name=name, help=help_text)(run)
 
 
 # fmt: off
@@ -264,9 +258,7 @@ _question("pricing-coverage", "Which prices the calls rest on, their sources, an
 # fmt: on
 
 
-@cli.command(short_help="One line for a prompt; exits 3 over budget.")
-@global_options
-@pass_settings
+@command("One line for a prompt; exits 3 over budget.")
 def status(settings: Settings) -> None:
     """One line: today, this week, this month, the allowance and the budgets. Exits 3 when a budget is exceeded."""
     from codex_usage import answers
@@ -306,14 +298,10 @@ def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[in
 # -- take away ---------------------------------------------------------------------------------------------
 
 
-@cli.command(
-    epilog=_example("export --format csv --since 2026-11-01 -o november.csv"), short_help="Every call as JSON or CSV."
-)
-@click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
-@click.option("--output", "-o", metavar="FILE", help="Write here instead of standard output.")
-@argument_options(*QUESTIONS["export"].takes, period="all")
-@global_options
-@pass_settings
+@command("Every call as JSON or CSV.", "export --format csv --since 2026-11-01 -o november.csv",
+         click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True),
+         click.option(*_OUTPUT, metavar="FILE", help="Write here instead of standard output."),
+         argument_options(*QUESTIONS["export"].takes, period="all"))  # fmt: skip
 def export(settings: Settings, /, kind: str, output: str | None, **values: Any) -> None:
     """Every call as JSON or CSV, oldest first."""
     from codex_usage import answers
@@ -337,33 +325,12 @@ def export(settings: Settings, /, kind: str, output: str | None, **values: Any) 
         click.echo(f"{many(count, 'call')} written to {output}")
 
 
-@cli.command(epilog=_example("dashboard -o usage.html --privacy-mode strict"), short_help="Write the page as one file.")
-@click.option("--output", "-o", metavar="FILE", help="Write here (default: dashboard.html in our own folder).")
-@click.option(
-    "--limit",
-    default=20_000,
-    show_default=True,
-    type=click.IntRange(0),
-    metavar="N",
-    help="List the newest N calls one by one; 0 lists all.",
-)
-@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
-@global_options
-@pass_settings
+@command("Write the page as one file.", "dashboard -o usage.html --privacy-mode strict",
+         click.option(*_OUTPUT, metavar="FILE", help="Write here (default: dashboard.html in our own folder)."),
+         click.option("--limit", default=20_000, show_default=True, type=click.IntRange(0), metavar="N",
+                      help="List the newest N calls one by one; 0 lists all."), _OPEN)  # fmt: skip
 def dashboard(settings: Settings, output: str | None, limit: int, opened: bool) -> None:
     """Write the dashboard as one file that needs no network and no server."""
-    _dashboard(settings, output, limit, opened)
-
-
-@cli.command("open-dashboard", short_help="Write the page and open it.")
-@global_options
-@pass_settings
-def open_dashboard(settings: Settings) -> None:
-    """Write the dashboard and open it in the browser."""
-    _dashboard(settings, None, 20_000, True)
-
-
-def _dashboard(settings: Settings, output: str | None, limit: int, opened: bool) -> None:
     from codex_usage.present.page import language, write_page
 
     path = Path(output) if output else settings.places().data / "dashboard.html"
@@ -381,20 +348,21 @@ def _dashboard(settings: Settings, output: str | None, limit: int, opened: bool)
             click.echo("no browser could be opened; open the file yourself", err=True)
 
 
-@cli.command("serve-dashboard", epilog=_example("serve-dashboard --open"), short_help="The page with live data.")
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
-@click.option(
-    "--context-api",
-    type=click.Choice(["explicit", "disabled"]),
-    default="explicit",
-    show_default=True,
-    help="Show redacted log lines of a call when asked for in the page, or never.",
-)
-@click.option("--no-context-api", is_flag=True, help="The same as --context-api disabled.")
-@click.option("--no-refresh", is_flag=True, help="Answer from the index as it is.")
-@global_options
-@pass_settings
+@command("Write the page and open it.")
+def open_dashboard(settings: Settings) -> None:
+    """Write the dashboard and open it in the browser."""
+    dashboard(settings, None, 20_000, True)
+
+
+@command(
+    "The page with live data.", "serve-dashboard --open",
+    click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."),
+    _OPEN,
+    click.option("--context-api", type=click.Choice(["explicit", "disabled"]), default="explicit", show_default=True,
+                 help="Show redacted log lines of a call when asked for in the page, or never."),
+    flag("--no-context-api", help="The same as --context-api disabled."),
+    flag("--no-refresh", help="Answer from the index as it is."),
+)  # fmt: skip
 def serve_dashboard(
     settings: Settings, port: int, opened: bool, context_api: str, no_context_api: bool, no_refresh: bool
 ) -> None:
@@ -404,45 +372,29 @@ def serve_dashboard(
 
     with settings.open() as (places, _):
         pass
-    run(
-        port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
+    run(port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
         context_api="disabled" if no_context_api else context_api, refresh=not no_refresh, open_browser=opened,
-        say=click.echo,
-    )  # fmt: skip
+        say=click.echo)  # fmt: skip
 
 
-@cli.command(epilog=_example("context 6c1e05822564ef99 --mode full"), short_help="What a call was about, redacted.")
-@click.argument("call")
-@click.option(
-    "--mode",
-    type=click.Choice(["quick", "full"]),
-    default="quick",
-    show_default=True,
-    help="full counts tokens by group.",
-)
-@click.option("--tool-output", is_flag=True, help="Show what tools put out, too.")
-@click.option("--compaction-history", is_flag=True, help="Show what a compaction kept, too.")
-@global_options
-@pass_settings
-def context(settings: Settings, call: str, mode: str, tool_output: bool, compaction_history: bool) -> None:
+@command("What a call was about, redacted.", "context 6c1e05822564ef99 --mode full", click.argument("call"),
+         click.option("--mode", type=click.Choice(["quick", "full"]), default="quick", show_default=True,
+                      help="full counts tokens by group."),
+         flag("--tool-output", help="Show what tools put out, too."),
+         flag("--compaction-history", help="Show what a compaction kept, too."))  # fmt: skip
+def context(settings: Settings, /, call: str, **wanted: Any) -> None:
     """The lines of the log between a call's bounds, read now, with secrets redacted. Nothing of it is kept."""
     from codex_usage.evidence.context import call_context
 
     with settings.asking() as asked:
-        found = call_context(
-            asked.index, settings.places(), call, mode=mode, tool_output=tool_output,
-            compaction_history=compaction_history,
-        )  # fmt: skip
+        found = call_context(asked.index, settings.places(), call, **wanted)
     _show(settings, found)
 
 
 # -- the index ---------------------------------------------------------------------------------------------
 
 
-@cli.command()
-@click.option("--quiet", is_flag=True, help="Say nothing.")
-@global_options
-@pass_settings
+@command(None, "", flag("--quiet", help="Say nothing."))
 def refresh(settings: Settings, quiet: bool) -> None:
     """Read what is new in the logs."""
     settings.quiet = quiet
@@ -455,20 +407,14 @@ def refresh(settings: Settings, quiet: bool) -> None:
 
         click.echo(json.dumps(asdict(done), indent=2))
     elif not quiet:
-        size = done.read_bytes / 1e6
-        what = (
-            f"read {min(done.read_files, done.files):,} of {many(done.files, 'log')} ({size:,.1f} MB)"
-            if done.read_files
-            else "nothing new"
-        )
+        size, read = done.read_bytes / 1e6, min(done.read_files, done.files)
+        what = f"read {read:,} of {many(done.files, 'log')} ({size:,.1f} MB)" if done.read_files else "nothing new"
         click.echo(f"{what} in {done.seconds:.2f} s")
         for problem in done.problems:
             click.echo(f"  {problem}", err=True)
 
 
-@cli.command("rebuild-index")
-@global_options
-@pass_settings
+@command(None)
 def rebuild_index(settings: Settings) -> None:
     """Forget the index and read every log again."""
     from codex_usage.index import empty
@@ -479,11 +425,10 @@ def rebuild_index(settings: Settings) -> None:
     click.echo(f"read {many(done.files, 'log')} ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
 
 
-@cli.command("clear-db", epilog=_example("clear-db --older-than 90d"))
-@click.option("--older-than", metavar="TIME", help="Forget only what is older: 90d, 12h or a date. It stays forgotten.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@global_options
-@pass_settings
+@command(None, "clear-db --older-than 90d",
+         click.option("--older-than", metavar="TIME",
+                      help="Forget only what is older: 90d, 12h or a date. It stays forgotten."),
+         flag("--yes", help="Do not ask."))  # fmt: skip
 def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
     """Delete the index file. The logs stay; the next command reads them again."""
     from codex_usage.index import open_index, remove
@@ -514,10 +459,7 @@ def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
     click.echo(f"deleted {path}")
 
 
-@cli.command("inspect-log")
-@click.argument("path", type=click.Path(path_type=Path))
-@global_options
-@pass_settings
+@command(None, "", click.argument("path", type=click.Path(path_type=Path)))
 def inspect_log(settings: Settings, path: Path) -> None:
     """What one log file shows, counted by itself."""
     from codex_usage.answers.inspect import inspect_log as inspect

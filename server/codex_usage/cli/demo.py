@@ -30,10 +30,8 @@ _PROJECTS = (
     ("infra", "https://gitlab.example.org/platform/infra.git", ("gpt-6-luna", "gpt-6-sol")),
 )
 #: Credits for a million tokens: input, cached input, output.
-_CREDITS = {
-    "gpt-5.5": (125, 12.5, 750), "gpt-6-sol": (50, 5, 250),
-    "gpt-5.6-luna": (5, 0.5, 30), "gpt-6-luna": (2.5, 0.25, 12.5),
-}  # fmt: skip
+_CREDITS = {"gpt-5.5": (125, 12.5, 750), "gpt-6-sol": (50, 5, 250), "gpt-5.6-luna": (5, 0.5, 30),
+            "gpt-6-luna": (2.5, 0.25, 12.5)}  # fmt: skip
 _ASKS = ("Split it.", "Add a test.", "Why does it fail?", "Is it slow?", "Mend the order.", "Rename it everywhere.")
 _COMMANDS = ("rg -n total src", "pytest -q", "git diff --stat", "sed -n 1,120p app.py", "ls -la", "npm test")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from codex_usage.cli.commands import _example, cli, pass_settings
-from codex_usage.cli.options import Settings, global_options
+from codex_usage.cli.commands import command, flag
+from codex_usage.cli.options import Settings
 from codex_usage.model import BadInput
 from codex_usage.model.words import many
 
@@ -36,15 +36,6 @@ def _install(settings: Settings, path: Path, data: bytes, said: str, **answer: o
     _tell(settings, {"path": path, **answer, "backup": backup}, f"{path} {said}", *kept)
 
 
-def _begin(settings: Settings, path: Path, text: str, said: str, force: bool) -> None:
-    """Write a file to begin with where there is none."""
-    if path.exists() and not force:
-        told = f"{path} exists and is as it was. --force begins anew."
-        _tell(settings, {"path": path, "written": False, "backup": None}, told)
-    else:
-        _install(settings, path, text.encode(), said, written=True)
-
-
 #: Command -> where its template is, what is said of the new file, and what it is for.
 _INITS = {
     "pricing": ("money.config", "is ready for your prices; its comment says how.",
@@ -63,28 +54,29 @@ def _init(name: str, module: str, said: str, what: str) -> None:
     def run(settings: Settings, force: bool) -> None:
         from codex_usage.homes.config import config_path
 
-        template = getattr(import_module(f"codex_usage.{module}"), f"template_{name}")
-        _begin(settings, config_path(f"{name}.json"), template(), said, force)
+        path = config_path(f"{name}.json")
+        if path.exists() and not force:
+            told = f"{path} exists and is as it was. --force begins anew."
+            _tell(settings, {"path": path, "written": False, "backup": None}, told)
+        else:
+            template = getattr(import_module(f"codex_usage.{module}"), f"template_{name}")
+            _install(settings, path, template().encode(), said, written=True)
 
     a = "an" if name[0] in "aeiou" else "a"
-    force = click.option("--force", is_flag=True, help=f"Begin anew; the old file is kept as {name}.json.bak.")
-    cli.command(
-        f"init-{name}", help=f"Write {a} {name}.json to begin with, {what}",
-        short_help=f"Write {a} {name}.json to begin with.",
-    )(force(global_options(pass_settings(run))))  # fmt: skip
+    begin = f"Write {a} {name}.json to begin with"
+    force = flag("--force", help=f"Begin anew; the old file is kept as {name}.json.bak.")
+    command(f"{begin}.", "", force, name=f"init-{name}", help=f"{begin}, {what}")(run)
 
 
 for _name, _words in _INITS.items():
     _init(_name, *_words)
 
 
-@cli.command(
-    "update-pricing", epilog=_example("update-pricing --source-file data.json"), short_help="Fetch newer public prices."
-)
-@click.option("--source-file", type=_PATH, metavar="FILE", help="Read this file instead of the network.")
-@click.option("--url", metavar="URL", help="Fetch from here instead of where genai-prices publishes.")
-@global_options
-@pass_settings
+@command(
+    "Fetch newer public prices.", "update-pricing --source-file data.json",
+    click.option("--source-file", type=_PATH, metavar="FILE", help="Read this file instead of the network."),
+    click.option("--url", metavar="URL", help="Fetch from here instead of where genai-prices publishes."),
+)  # fmt: skip
 def update_pricing(settings: Settings, source_file: Path | None, url: str | None) -> None:
     """Fetch newer public prices. What is fetched is checked first; when it is no use the prices in force stay."""
     from codex_usage.money import catalog
@@ -92,21 +84,13 @@ def update_pricing(settings: Settings, source_file: Path | None, url: str | None
     if source_file and url:
         raise BadInput("--source-file and --url exclude each other; give one of them.")
     report = catalog.update(source_file, url)
-    changes = (
-        ("new", report.models_added), ("changed", report.models_changed), ("gone", report.models_removed),
-    )  # fmt: skip
-    lines = [f"  {word}: {', '.join(names)}" for word, names in changes if names]
+    changes = {"new": report.models_added, "changed": report.models_changed, "gone": report.models_removed}
+    lines = [f"  {word}: {', '.join(names)}" for word, names in changes.items() if names]
     _tell(settings, report, f"Prices are now {report.source}.", *(lines or ["  no model's price changed"]))
 
 
-@cli.command(
-    "update-rate-card",
-    epilog=_example("update-rate-card --source-file card.json"),
-    short_help="Write the rate card of Codex credits.",
-)
-@click.option("--source-file", type=_PATH, metavar="FILE", help="Install this rate card.")
-@global_options
-@pass_settings
+@command("Write the rate card of Codex credits.", "update-rate-card --source-file card.json",
+         click.option("--source-file", type=_PATH, metavar="FILE", help="Install this rate card."))  # fmt: skip
 def update_rate_card(settings: Settings, source_file: Path | None) -> None:
     """Write rate-card.json: the rate card of this version, to edit, or one of your own. Nothing is fetched."""
     from codex_usage.homes import config as files
@@ -124,14 +108,13 @@ def update_rate_card(settings: Settings, source_file: Path | None) -> None:
     _install(settings, files.config_path("rate-card.json"), data, said, models=len(card.rows), overrides=own)
 
 
-@cli.command(epilog=_example("budget 50 --per week --project my-app"), short_help="List or set budgets.")
-@click.argument("amount", required=False)
-@click.option("--per", type=click.Choice(["day", "week", "month"]), help="How often the amount is there to spend.")
-@click.option("--unit", type=click.Choice(["usd", "credits"]), default="usd", show_default=True)
-@click.option("--project", metavar="NAME", help="A budget of this project only.")
-@click.option("--remove", is_flag=True, help="Remove the budget of this time, unit and project.")
-@global_options
-@pass_settings
+@command(
+    "List or set budgets.", "budget 50 --per week --project my-app", click.argument("amount", required=False),
+    click.option("--per", type=click.Choice(["day", "week", "month"]), help="How often the amount is there to spend."),
+    click.option("--unit", type=click.Choice(["usd", "credits"]), default="usd", show_default=True),
+    click.option("--project", metavar="NAME", help="A budget of this project only."),
+    flag("--remove", help="Remove the budget of this time, unit and project."),
+)  # fmt: skip
 def budget(
     settings: Settings, /, amount: str | None, per: str | None, unit: str, project: str | None, remove: bool
 ) -> None:
@@ -152,11 +135,9 @@ def budget(
         config.save_budgets(budgets)
     elif per or project:
         raise BadInput("an amount is missing, such as: codex-usage budget 50 --per week")
-    lines = [
-        (f"${each.amount:,f}" if each.unit == "usd" else f"{each.amount:,f} credits")
-        + f" per {each.per}" + (f" for {each.project}" if each.project else "")
-        for each in budgets
-    ]  # fmt: skip
+    shapes = {"usd": "${:,f}", "credits": "{:,f} credits"}
+    lines = [f"{shapes[each.unit].format(each.amount)} per {each.per}{f' for {each.project}' if each.project else ''}"
+             for each in budgets]  # fmt: skip
     answer = {"path": files.config_path("budgets.json"), "budgets": budgets, "problems": problems}
     _tell(settings, answer, *(lines or ["No budget yet; set one with: codex-usage budget 50 --per week"]))
     if not settings.as_json:
@@ -164,12 +145,10 @@ def budget(
             click.echo(problem, err=True)
 
 
-@cli.command(
-    "pin-pricing", epilog=_example("pin-pricing --output prices-2026-11.json"), short_help="Keep the prices of now."
-)
-@click.option("--output", "-o", type=_PATH, metavar="FILE", help="Write here instead of pricing.json.")
-@global_options
-@pass_settings
+@command(
+    "Keep the prices of now.", "pin-pricing --output prices-2026-11.json",
+    click.option("--output", "-o", type=_PATH, metavar="FILE", help="Write here instead of pricing.json."),
+)  # fmt: skip
 def pin_pricing(settings: Settings, output: Path | None) -> None:
     """Write the prices that your calls rest on as a pricing.json, so that costs stay as they are when prices change.
 
@@ -191,14 +170,9 @@ def pin_pricing(settings: Settings, output: Path | None) -> None:
     _install(settings, output or own.path, data, said, models=len(pinned))
 
 
-@cli.command(
-    "parse-allowance", epilog=_example('parse-allowance "5h 79% 6:50 PM Weekly 33% Jun 7" --save'),
-    short_help="Read what Codex shows of the allowance.",
-)  # fmt: skip
-@click.argument("text")
-@click.option("--save", is_flag=True, help="Keep it in allowance.json; it counts until a log says something newer.")
-@global_options
-@pass_settings
+@command("Read what Codex shows of the allowance.", 'parse-allowance "5h 79% 6:50 PM Weekly 33% Jun 7" --save',
+         click.argument("text"),
+         flag("--save", help="Keep it in allowance.json; it counts until a log says something newer."))  # fmt: skip
 def parse_allowance(settings: Settings, text: str, save: bool) -> None:
     """Read what Codex shows of the allowance: its usage menu or /status. TEXT is - for standard input."""
     import sys

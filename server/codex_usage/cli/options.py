@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from codex_usage.answers.questions import Asked
     from codex_usage.index import Index, Progress, Refreshed
 
+#: Logs of so many bytes take longer than a moment.
+_SHOW_ABOVE = 200 << 20
+
 
 @dataclass
 class Settings:
@@ -50,6 +53,11 @@ class Settings:
 
         return shield(self.mode, self.places().data)(answer)
 
+    def note(self, line: str) -> None:
+        """A line for people, beside the answer."""
+        if not self.as_json:
+            click.echo(line)
+
     def say(self, sentence: UsageError | str) -> str:
         """A sentence as the privacy mode shows it."""
         from codex_usage.present.privacy import trouble
@@ -71,10 +79,8 @@ class Settings:
         places = self.places()
         if not places.found:
             looked = ", ".join(str(home) for home in places.homes)
-            raise NoHome(
-                f"no Codex or Claude Code logs here (looked in {looked}); name a folder with --codex-home,"
-                " or see it with made-up data: codex-usage demo"
-            )
+            raise NoHome(f"no Codex or Claude Code logs here (looked in {looked}); name a folder with --codex-home,"
+                         " or see it with made-up data: codex-usage demo")  # fmt: skip
         with open_index(places.index) as index:
             yield places, index
 
@@ -112,18 +118,14 @@ class Settings:
         """Bring the index up to date, with a progress bar when it takes long and someone is looking."""
         from codex_usage.index import Refreshed, refresh
 
-        bar = _Bar(not self.quiet and not self.as_json)
         try:
-            return refresh(
-                index, places, since_ms=since_ms, seconds=seconds, workers=2, progress=bar.show,
-                wait=30.0 if seconds is None else 5.0,
-            )  # fmt: skip
+            with _bar(not self.quiet and not self.as_json) as show:
+                return refresh(index, places, since_ms=since_ms, seconds=seconds, workers=2, progress=show,
+                               wait=30.0 if seconds is None else 5.0)  # fmt: skip
         except IndexBusy:
             if seconds is None:
                 raise
             return Refreshed(busy=True)
-        finally:
-            bar.close()
 
     def complete_in_background(self) -> None:
         """Leave a process that reads the older logs while the user reads the answer."""
@@ -140,57 +142,48 @@ class Settings:
         return words + (["--db", self.db] if self.db else [])
 
 
-class _Bar:
+@contextmanager
+def _bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on the terminal, shown once a refresh has read for longer than a moment."""
+    bar: Any = None
 
-    _SHOW_ABOVE = 200 << 20
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted and sys.stderr.isatty()
-        self._bar: Any = None
-        self._shown = 0
-
-    def show(self, progress: Progress) -> None:
-        if not self._wanted or progress.total_bytes < self._SHOW_ABOVE:
+    def show(progress: Progress) -> None:
+        nonlocal bar
+        if not wanted or not sys.stderr.isatty() or progress.total_bytes < _SHOW_ABOVE:
             return
-        if self._bar is None:
+        if bar is None:
             label = f"Reading {progress.total_files} logs"
-            self._bar = click.progressbar(length=progress.total_bytes, label=label, file=sys.stderr)
-            self._bar.render_progress()
-        self._bar.update(progress.bytes - self._shown)
-        self._shown = progress.bytes
+            bar = click.progressbar(length=progress.total_bytes, label=label, file=sys.stderr)
+            bar.render_progress()
+        bar.update(progress.bytes - bar.pos)
 
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.render_finish()
 
 
-def _merge(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        settings = context.ensure_object(Settings)
-        if value not in (None, (), False):
-            current = getattr(settings, name)
-            setattr(settings, name, current + value if isinstance(current, tuple) else value)
-        return value
-
-    return callback
+def _merge(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Put the value of an option, before or after the command's name, into Settings."""
+    settings, name = context.ensure_object(Settings), str(option.name)
+    if value not in (None, (), False):
+        current = getattr(settings, name)
+        setattr(settings, name, current + value if isinstance(current, tuple) else value)
 
 
 #: Names and attributes of options.
 _Options = dict[str, dict[str, Any]]
 _GLOBAL: _Options = {
-    "--codex-home": {"multiple": True, "metavar": "DIR", "callback": _merge("codex_homes"),
-                     "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable."},
-    "--claude-home": {"multiple": True, "metavar": "DIR", "callback": _merge("claude_homes"),
-                      "help": "A Claude Code home; repeatable."},
-    "--db": {"metavar": "FILE", "callback": _merge("db"),
-             "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."},
-    "--tz": {"metavar": "ZONE", "callback": _merge("tz"),
-             "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."},
-    "--privacy-mode": {"type": click.Choice(["normal", "redacted", "strict"]), "callback": _merge("privacy_mode"),
+    "--codex-home codex_homes": {"multiple": True, "metavar": "DIR",
+                                 "help": "A Codex home (default $CODEX_HOME or ~/.codex); repeatable."},
+    "--claude-home claude_homes": {"multiple": True, "metavar": "DIR", "help": "A Claude Code home; repeatable."},
+    "--db": {"metavar": "FILE", "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."},
+    "--tz": {"metavar": "ZONE", "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."},
+    "--privacy-mode": {"type": click.Choice(["normal", "redacted", "strict"]),
                        "help": "redacted hides paths and unnamed projects, strict also names and ids."},
-    "--lang": {"metavar": "WORD", "callback": _merge("lang"), "help": "Language of the page, such as de."},
-    "--json as_json": {"is_flag": True, "callback": _merge("as_json"), "help": "Print JSON."},
+    "--lang": {"metavar": "WORD", "help": "Language of the page, such as de."},
+    "--json as_json": {"is_flag": True, "help": "Print JSON."},
 }  # fmt: skip
 #: The options of questions, by the name of the argument.
 ARGUMENTS: _Options = {
@@ -228,7 +221,7 @@ _FLAGS = {"compare": "--no-compare", "scan": "--no-scan"}
 def global_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the global options; their values land in Settings."""
     for names, attributes in reversed(_GLOBAL.items()):
-        command = click.option(*names.split(), **attributes, expose_value=False)(command)
+        command = click.option(*names.split(), **attributes, callback=_merge, expose_value=False)(command)
     return command
 
 

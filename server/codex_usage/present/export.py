@@ -31,10 +31,9 @@ def write_json(rows: Iterable[dict[str, Any]], out: IO[str]) -> int:
     """A JSON array of calls; returns their number."""
     count = 0
     out.write("[")
-    for row in rows:
-        out.write(",\n " if count else "\n ")
+    for count, row in enumerate(rows, 1):
+        out.write(",\n " if count > 1 else "\n ")
         out.write(json.dumps(row, separators=(",", ":"), ensure_ascii=True))
-        count += 1
     out.write("\n]\n" if count else "]\n")
     return count
 
@@ -44,9 +43,8 @@ def write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], out: IO[st
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     count = 0
-    for row in rows:
+    for count, row in enumerate(rows, 1):  # noqa: B007 (their number)
         writer.writerow([_harmless(row[name]) for name in columns])
-        count += 1
     return count
 
 

@@ -1,14 +1,14 @@
 """Answers for people at a terminal: results in, tables out. Plain and uncoloured when piped.
 
 A table keeps ids and numbers whole: on a narrow terminal names are cut short first, then columns of lesser
-interest go. Amounts of one column have the same number of places, so that they can be compared by eye.
+interest go. Amounts of one table have the same number of places, so that they can be compared by eye.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -18,70 +18,45 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from codex_usage.answers import (
-    CallLine,
-    Calls,
-    Coverage,
-    Explanation,
-    Recommendations,
-    Session,
-    Status,
-    Summary,
-    Sums,
-    ThreadLine,
-    Threads,
-)
+from codex_usage.answers import Calls, Explanation, Recommendations, Session, Summary, Sums, Threads, results
 from codex_usage.answers.diagnostics_results import Diagnostics
-from codex_usage.answers.results import (
-    Allowance,
-    AllowanceWindow,
-    BudgetState,
-    Change,
-    Part,
-    PeriodInfo,
-    PricingCoverage,
-)
 from codex_usage.evidence.results import Evidence
-from codex_usage.index.zones import zone_of
 from codex_usage.model.words import many
+from codex_usage.present.compact import limit_name, local
 
 _PIPED_WIDTH = 10_000
 _LEAST_NAME = 18
 
 
+class _Amount(NamedTuple):
+    """Dollars in a cell, and what stands before them."""
+
+    usd: float | None
+    mark: str = ""
+
+
 class _Column(NamedTuple):
-    """`text` columns may be cut short; columns with a `rank` go on narrow terminals, the greatest first."""
+    """`shape` makes of a row's `field` ("" is the row itself) a text, a number, an _Amount or None; `clock` letters of
+    an ISO time are shown. `text` columns may be cut short; those with a `rank` go on narrow terminals, the greatest
+    first."""
 
     name: str
+    field: str
+    shape: Callable[[Any], Any] = lambda value: value
     text: bool = False
     rank: int = 0
+    clock: int = 0
 
-
-_SUMS = (
-    _Column("cost"), _Column("credits", rank=5), _Column("share", rank=2), _Column("calls"),
-    _Column("threads", rank=3), _Column("input", rank=1), _Column("cached", rank=1), _Column("output", rank=4),
-)  # fmt: skip
-_THREADS = (
-    _Column("thread"), _Column("name", text=True), _Column("project", text=True), _Column("models", text=True, rank=6),
-    _Column("last call", rank=5), _Column("cost"), _Column("credits", rank=7), _Column("share", rank=2),
-    _Column("calls"), _Column("turns", rank=3), _Column("input", rank=1), _Column("cached", rank=1),
-    _Column("output", rank=4),
-)  # fmt: skip
-_CALLS = (
-    _Column("call"), _Column("time", rank=1), _Column("thread", rank=4), _Column("model", text=True),
-    _Column("note", text=True, rank=6), _Column("cost"), _Column("credits", rank=8), _Column("input"),
-    _Column("cached", rank=2), _Column("output", rank=3), _Column("context", rank=5), _Column("seconds", rank=7),
-)  # fmt: skip
+    def of(self, row: Any) -> Any:
+        return self.shape(attrgetter(self.field)(row) if self.field else row)
 
 
 def console() -> Console:
     """A console on standard output: as wide as its content when piped, colours off when piped or NO_COLOR."""
     if sys.stdout.isatty():
         return Console(highlight=False, markup=False, emoji=False)
-    return Console(
-        highlight=False, markup=False, emoji=False, color_system=None, force_terminal=False, width=_PIPED_WIDTH,
-        legacy_windows=False,
-    )  # fmt: skip
+    return Console(highlight=False, markup=False, emoji=False, color_system=None, force_terminal=False,
+                   width=_PIPED_WIDTH, legacy_windows=False)  # fmt: skip
 
 
 def show(answer: BaseModel) -> None:
@@ -94,16 +69,14 @@ def show_summary(out: Console, answer: Summary) -> None:
     out.print(_headline(answer.period, answer.total, answer.previous))
     if answer.total.calls:
         out.print(_tokens_line(answer.total), style="dim")
-        _table(
-            out, [_Column(" / ".join(answer.by), text=True), *_SUMS], _summary_rows(answer), dim_last=bool(answer.rest)
-        )
-        renamed = [
-            f"{note.model} as {note.priced_as}"
-            for note in answer.prices
-            if note.confidence == "exact" and note.priced_as != note.model
-        ]
+        more = [f"({answer.rest_groups} more)"]
+        rest = [results.SummaryRow(labels=more, sums=answer.rest, share=None)] if answer.rest else []
+        columns = [_Column(" / ".join(answer.by), "labels", " / ".join, text=True), *_SUMS]
+        _table(out, columns, [*answer.rows, *rest] if answer.by else [], dim_last=bool(rest))
+        by_name = [note for note in answer.prices if note.confidence == "exact" and note.priced_as != note.model]
+        renamed = dict.fromkeys(f"{note.model} as {note.priced_as}" for note in by_name)
         if renamed:
-            out.print(f"Priced by name: {_plain(', '.join(dict.fromkeys(renamed)))}.", style="dim")
+            out.print(f"Priced by name: {_plain(', '.join(renamed))}.", style="dim")
         unknown = [note.model for note in answer.prices if note.confidence == "unpriced" and note.model]
         if unknown:
             names = _plain(", ".join(dict.fromkeys(unknown)))
@@ -115,63 +88,21 @@ def show_summary(out: Console, answer: Summary) -> None:
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
-def _summary_rows(answer: Summary) -> list[tuple[str, ...]]:
-    sums = [row.sums for row in answer.rows] + ([answer.rest] if answer.rest else [])
-    costs = _costs(sums)
-    rows = [
-        (" / ".join(row.labels), *_cells(row.sums, cost, row.share))
-        for row, cost in zip(answer.rows, costs, strict=False)
-    ]
-    if answer.rest is not None:
-        rows.append((f"({answer.rest_groups} more)", *_cells(answer.rest, costs[-1], None)))
-    return rows if answer.by else []
-
-
 def show_threads(out: Console, answer: Threads) -> None:
     """The top threads of a period."""
     out.print(_headline(answer.period, answer.total, None))
-    costs = _costs([row.sums for row in answer.rows])
-    rows = [_thread_row(row, cost, answer.period.zone) for row, cost in zip(answer.rows, costs, strict=True)]
-    _table(out, _THREADS, rows)
-    if answer.rest_threads:
-        rest = "" if answer.rest_cost_usd is None else f", {money(answer.rest_cost_usd)}"
-        out.print(f"{many(answer.rest_threads, 'more thread')}{rest}; --limit shows more.", style="dim")
+    _table(out, _THREADS, answer.rows, answer.period.zone)
+    rest = "" if answer.rest_cost_usd is None else f", {money(answer.rest_cost_usd)}"
+    _more(out, answer.rest_threads, "thread", f"{rest}; --limit shows more.")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
-
-
-def _thread_row(row: ThreadLine, cost: str, zone: str) -> tuple[str, ...]:
-    cells = _cells(row.sums, cost, row.share)
-    name = row.name or ("" if row.role == "user" else f"({row.role})")
-    return (
-        row.short_id, name, row.project or "", ", ".join(row.models), _clock(row.last_call, zone, 16), *cells[:4],
-        f"{row.sums.turns:,}", *cells[5:],
-    )  # fmt: skip
 
 
 def show_calls(out: Console, answer: Calls) -> None:
     """Single calls."""
     out.print(_headline(answer.period, answer.total, None))
-    _table(out, _CALLS, _call_rows(answer.rows, answer.period.zone))
-    if answer.rest_calls:
-        out.print(f"{many(answer.rest_calls, 'more call')}; --limit shows more, export writes them all.", style="dim")
+    _table(out, _CALLS, answer.rows, answer.period.zone)
+    _more(out, answer.rest_calls, "call", "; --limit shows more, export writes them all.")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
-
-
-def _call_rows(calls: Sequence[CallLine], zone: str) -> list[tuple[str, ...]]:
-    places = _places(call.cost_usd for call in calls)
-    rows: list[tuple[str, ...]] = []
-    for call in calls:
-        note = [call.role] if call.role != "user" else []
-        note += [call.effort] if call.effort else []
-        note += ["compaction"] if call.compaction else []
-        rows.append((
-            call.call_id, _clock(call.timestamp, zone, 19), call.thread_id[-8:], call.model or "(unknown)",
-            " ".join(note), _about(call.cost_confidence) + money(call.cost_usd, places), _credits(call.credits),
-            count(call.input_tokens), _percent(call.cache_ratio),
-            count(call.output_tokens), _percent(call.context_use),
-            "" if call.duration_ms is None else f"{call.duration_ms / 1000:.1f}",
-        ))  # fmt: skip
-    return rows
 
 
 def show_session(out: Console, answer: Session) -> None:
@@ -193,24 +124,10 @@ def show_session(out: Console, answer: Session) -> None:
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
     for signal in answer.story:
         out.print(_plain(f"{_clock(signal.at or '', answer.zone, 16)}  {signal.text}"))
-    models = [(row.labels[0], "", f"{row.sums.calls:,}", row.sums.cost_usd) for row in answer.models]
-    related = [(f"{c.thread_id[-8:]} {c.relation}", c.link, f"{c.calls:,}", c.cost_usd) for c in answer.children]
-    for label, note, rows in (("model", "", models), ("related thread", "link", related)):
-        places = _places(cost for *_, cost in rows)
-        columns = [_Column(label, text=True), _Column(note), _Column("calls"), _Column("cost")]
-        _table(out, columns, [(*cells, money(cost, places)) for *cells, cost in rows])
-    places = _places(turn.with_delegated_usd for turn in answer.turns)
-    turns = [
-        (
-            turn.turn_id[-8:], _clock(turn.started or "", answer.zone, 16), turn.outcome, f"{turn.calls:,}",
-            money(turn.cost_usd, places), money(turn.with_delegated_usd, places),
-        )
-        for turn in answer.turns
-    ]  # fmt: skip
-    names = ("costliest turn", "started", "outcome", "calls", "cost", "with what it caused")
-    _table(out, [_Column(name) for name in names], turns)
-    columns = [column._replace(name="costliest call") if column.name == "call" else column for column in _CALLS]
-    _table(out, columns, _call_rows(answer.costly_calls, answer.zone))
+    _table(out, _MODELS, answer.models)
+    _table(out, _RELATED, answer.children)
+    _table(out, _TURNS, answer.turns, answer.zone)
+    _table(out, [_CALLS[0]._replace(name="costliest call"), *_CALLS[1:]], answer.costly_calls, answer.zone)
     _footer(out, thread.sums, answer.coverage, answer.data_quality)
 
 
@@ -222,13 +139,11 @@ def show_explanation(out: Console, answer: Explanation) -> None:
     out.print(f"{span.start} to {span.end} against {base.start} to {base.end} ({span.zone}){note}", style="dim")
     if not change.delta:
         return
-    shown = [one for one in answer.drivers if abs(one.share) >= 0.0005]
-    columns = [_Column("cause"), _Column("change"), _Column("share"), _Column("because", text=True)]
-    rows = [
-        (one.driver.replace("_", " "), _signed(one.delta, answer.metric), f"{one.share:.1%}", one.because)
-        for one in shown
-    ]
+    rows = [(one.driver.replace("_", " "), _signed(one.delta, answer.metric), f"{one.share:.1%}", one.because)
+            for one in answer.drivers if abs(one.share) >= 0.0005]  # fmt: skip
     rows.append(("all together", _signed(change.delta, answer.metric), "100.0%", ""))
+    names = ("cause", "change", "share", "because")
+    columns = [_Column(name, "", itemgetter(at), text=name == "because") for at, name in enumerate(names)]
     _table(out, columns, rows, dim_last=True)
     for kind, parts in answer.contributors.items():
         named = [f"{_part_name(part)} {_signed(part.delta or 0, answer.metric)}" for part in parts[:3]]
@@ -237,7 +152,7 @@ def show_explanation(out: Console, answer: Explanation) -> None:
     out.print(_plain(f"{answer.data_quality.line}."), style="dim")
 
 
-def _part_name(part: Part) -> str:
+def _part_name(part: results.Part) -> str:
     short = part.id[-8:] if part.kind == "thread" else part.id
     return short if part.label in (part.id, short) else f"{short} “{part.label}”"
 
@@ -256,20 +171,15 @@ def show_advice(out: Console, answer: Recommendations) -> None:
         name = f" “{row.scope.label}”" if row.scope.label not in (row.scope.id, about) else ""
         saving = f"{money(row.saving.cost_usd, 2)}, {row.saving.share:.1%} of the period"
         rule = row.rule.replace("_", " ")
-        of = (
-            f"habit, {many(row.evidence.threads, 'thread')}"
-            if row.scope.kind == "habit"
-            else f"{row.scope.kind} {about}"
-        )
+        habit = f"habit, {many(row.evidence.threads, 'thread')}"
+        of = habit if row.scope.kind == "habit" else f"{row.scope.kind} {about}"
         out.print(_plain(f"{number}. {rule} ({of}{name}): {saving}, {row.confidence:.0%} sure"))
         out.print(_plain(f"   {row.counterfactual}"))
         out.print(_plain(f"   → {row.action}"))
         if row.counter_evidence:
             out.print(_plain(f"   But: {row.counter_evidence}"), style="dim")
-    if answer.rest_rows:
-        out.print(f"{many(answer.rest_rows, 'more recommendation')}; --limit shows more.", style="dim")
-    for problem in answer.problems:
-        out.print(_plain(problem), style="red")
+    _more(out, answer.rest_rows, "recommendation")
+    _lines(out, answer.problems, "red")
     looked = f"{many(answer.examined_calls, 'call')} of {many(answer.examined_threads, 'thread')}"
     share = f", {answer.examined_share:.0%} of the cost" if answer.examined_share is not None else ""
     lasts = f"cache taken to last {answer.cache_minutes:g} minutes ({answer.cache_minutes_source})"
@@ -281,45 +191,35 @@ def show_diagnostics(out: Console, answer: Diagnostics) -> None:
     out.print(_plain(f"{answer.section}, {answer.period.label.replace('_', ' ')}: {answer.status}"), style="bold")
     for table in answer.tables:
         out.print(table.title)
-        columns = [_Column(name.replace("_", " "), text=at == 0, rank=at) for at, name in enumerate(table.columns)]
-        rows = [
-            ["" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row]
-            for row in table.rows
-        ]
-        _table(out, columns, rows)
-        if table.rest:
-            out.print(f"{many(table.rest, 'more row')}; --limit shows more.", style="dim")
-    for note in answer.notes:
-        out.print(_plain(note), style="dim")
+        names = [name.replace("_", " ") for name in table.columns]
+        columns = [_Column(name, "", itemgetter(at), text=at == 0, rank=at) for at, name in enumerate(names)]
+        _table(out, columns, table.rows)
+        _more(out, table.rest, "row")
+    _lines(out, answer.notes, "dim")
 
 
-def status_line(answer: Status) -> str:
+def status_line(answer: results.Status) -> str:
     """One line for a prompt or status bar."""
-    parts = [
-        f"{word} {_least(sums, '≥ ')}{money(sums.cost_usd)}"
-        for word, sums in (("today", answer.today), ("week", answer.week), ("month", answer.month))
-    ]
+    parts = [f"{word} {_least(sums, '≥ ')}{money(sums.cost_usd)}"
+             for word, sums in (("today", answer.today), ("week", answer.week), ("month", answer.month))]  # fmt: skip
     for window in answer.allowance:
         used = "reset" if window.reset_passed else f"{window.used_percent:.0f}% used"
         found = window.outlook
         if found is not None and found.likely and found.chance >= 0.5:
             used += f", runs out ~{_weekday_clock(found.likely, answer.zone)}"
-        parts.append(f"{_limit_name(window)} {used}")
-    parts += [
-        f"{_budget_name(budget)} {budget.percent:.0f}%{' OVER' if budget.over else ''}" for budget in answer.budgets
-    ]
+        parts.append(f"{limit_name(window)} {used}")
+    parts += [f"{_budget_name(budget)} {budget.percent:.0f}%{' OVER' if budget.over else ''}"
+              for budget in answer.budgets]  # fmt: skip
     if not answer.coverage.complete:
         parts.append("index incomplete")
     return _plain(" · ".join(parts))
 
 
-def show_allowance(out: Console, answer: Allowance) -> None:
+def show_allowance(out: Console, answer: results.Allowance) -> None:
     """The windows, what some usage took of them, and the last weeks."""
     if not answer.windows:
-        out.print(
-            "No allowance seen: Codex logs it for ChatGPT accounts only. Tell it: codex-usage parse-allowance"
-            ' "5h 79% Weekly 33%" --save'
-        )
+        out.print("No allowance seen: Codex logs it for ChatGPT accounts only. Tell it: codex-usage parse-allowance"
+                  ' "5h 79% Weekly 33%" --save')  # fmt: skip
     for window in answer.windows:
         out.print(_allowance_line(window, answer.zone))
         if (one := window.one_percent) is not None:
@@ -329,33 +229,15 @@ def show_allowance(out: Console, answer: Allowance) -> None:
     if answer.credits_balance is not None:
         out.print(f"Credits left: {_plain(answer.credits_balance)}")
     if answer.total.calls and answer.impact:
-        took = ", ".join(
-            f"{one.percent:g}% of a {one.window} window ({one.low:g} to {one.high:g}%)" for one in answer.impact
-        )
-        out.print(f"{_plain(answer.about)}: {money(answer.total.cost_usd)}, about {took}")
-    columns = [
-        _Column("week until"),
-        _Column("cost"),
-        _Column("credits"),
-        _Column("calls"),
-        _Column("tokens"),
-        _Column("used"),
-    ]
-    costs = _costs([week.total for week in answer.weeks])
-    rows = [
-        (
-            _clock(week.until, answer.zone, 16), cost, _credits(week.total.credits), f"{week.total.calls:,}",
-            count(week.total.total_tokens), "" if week.used_percent is None else f"{week.used_percent:.0f}%",
-        )
-        for week, cost in zip(answer.weeks, costs, strict=True)
-    ]  # fmt: skip
-    _table(out, columns, rows)
+        took = [f"{one.percent:g}% of a {one.window} window ({one.low:g} to {one.high:g}%)" for one in answer.impact]
+        out.print(f"{_plain(answer.about)}: {money(answer.total.cost_usd)}, about {', '.join(took)}")
+    _table(out, _WEEKS, answer.weeks, answer.zone)
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
-def _allowance_line(window: AllowanceWindow, zone: str) -> str:
+def _allowance_line(window: results.AllowanceWindow, zone: str) -> str:
     """What is left of a window, until when, and whether it will last."""
-    name = _limit_name(window)
+    name = limit_name(window)
     resets = _weekday_clock(window.resets_at, zone)
     if window.reset_passed:
         return _plain(f"{name}: reset {resets} (before: {window.used_percent:.0f}% used)")
@@ -371,59 +253,35 @@ def _allowance_line(window: AllowanceWindow, zone: str) -> str:
     return _plain(text)
 
 
-def _limit_name(window: AllowanceWindow) -> str:
-    return window.window if window.limit_id == "codex" else f"{window.limit_id} {window.window}"
-
-
-def _budget_name(budget: BudgetState) -> str:
+def _budget_name(budget: results.BudgetState) -> str:
     return f"{budget.project + ' ' if budget.project else ''}{budget.per} budget"
 
 
-def _budget_line(budget: BudgetState) -> str:
-    amount, spent = (
-        (money(budget.amount), money(budget.spent))
-        if budget.unit == "usd"
-        else (f"{budget.amount:,.0f} credits", f"{budget.spent:,.0f}")
-    )
-    least = "at least " if budget.at_least else ""
-    return _plain(
-        f"{_budget_name(budget)}: {least}{spent} of {amount} ({budget.percent:.0f}%){', OVER' if budget.over else ''}"
-    )
+def _budget_line(budget: results.BudgetState) -> str:
+    amount, spent = f"{budget.amount:,.0f} credits", f"{budget.spent:,.0f}"
+    if budget.unit == "usd":
+        amount, spent = money(budget.amount), money(budget.spent)
+    least, over = "at least " if budget.at_least else "", ", OVER" if budget.over else ""
+    return _plain(f"{_budget_name(budget)}: {least}{spent} of {amount} ({budget.percent:.0f}%){over}")
 
 
-def show_pricing(out: Console, answer: PricingCoverage) -> None:
+def show_pricing(out: Console, answer: results.PricingCoverage) -> None:
     """Which prices the calls rest on."""
     out.print(_headline(answer.period, answer.total, None))
     out.print(f"Prices from {answer.source}; USD for a million tokens.", style="dim")
-    columns = [
-        _Column("model", text=True), _Column("tier"), _Column("price"), _Column("priced as", text=True, rank=3),
-        _Column("since", rank=4), _Column("input", rank=2), _Column("cached", rank=2), _Column("output", rank=2),
-        _Column("credits", rank=1), _Column("calls"), _Column("cost"),
-    ]  # fmt: skip
-    places = _places(row.cost_usd for row in answer.rows)
-    rows = [
-        (
-            row.model or "(unknown)", row.service_tier or "standard", row.confidence,
-            "" if row.priced_as == row.model else row.priced_as or "", row.since or "",
-            *((f"{row.usd.input:g}", f"{row.usd.cached_input:g}", f"{row.usd.output:g}") if row.usd else ("", "", "")),
-            row.credit_confidence or "", f"{row.calls:,}", money(row.cost_usd, places),
-        )
-        for row in answer.rows
-    ]  # fmt: skip
-    _table(out, columns, rows)
-    reasons = [f"{row.model or '(unknown)'}: {row.reason}" for row in answer.rows if row.reason]
-    reasons += [f"{row.model or '(unknown)'} credits: {row.credit_reason}" for row in answer.rows if row.credit_reason]
-    for text in dict.fromkeys(reasons):
-        out.print(f"  {_plain(text)}", style="dim")
-    for problem in answer.problems:
-        out.print(_plain(problem), style="red")
+    _table(out, _PRICES, answer.rows)
+    reasons = [(row.model, "", row.reason) for row in answer.rows]
+    reasons += [(row.model, " credits", row.credit_reason) for row in answer.rows]
+    told = [f"  {model or '(unknown)'}{what}: {reason}" for model, what, reason in reasons if reason]
+    _lines(out, dict.fromkeys(told), "dim")
+    _lines(out, answer.problems, "red")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
 # -- parts -------------------------------------------------------------------------------------------------
 
 
-def _headline(period: PeriodInfo, total: Sums, previous: Change | None) -> Text:
+def _headline(period: results.PeriodInfo, total: Sums, previous: results.Change | None) -> Text:
     span = period.label.replace("_", " ") if period.label != "all" else "all time"
     if period.first and period.last:
         days = period.first if period.first == period.last else f"{period.first} to {period.last}"
@@ -446,16 +304,15 @@ def _tokens_line(total: Sums) -> str:
     return f"{count(total.input_tokens)} tokens in{cached}, {count(total.output_tokens)} out{reasoning}"
 
 
-def _cells(sums: Sums, cost: str, share: float | None) -> tuple[str, ...]:
-    return (
-        cost, _credits(sums.credits), _percent(share), f"{sums.calls:,}", f"{sums.threads:,}", count(sums.input_tokens),
-        _percent(sums.cache_ratio), count(sums.output_tokens),
-    )  # fmt: skip
-
-
-def _table(out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str]], dim_last: bool = False) -> None:
+def _table(
+    out: Console, columns: Sequence[_Column], rows: Sequence[Any], zone: str = "", *, dim_last: bool = False
+) -> None:
     """A table of what fits: columns without any content are left out, as are those there is no room for."""
-    cells = [[_plain(cell) for cell in row] for row in rows]
+    found = [[column.of(row) for column in columns] for row in rows]
+    places = _places(cell.usd for row in found for cell in row if isinstance(cell, _Amount))
+    cells = [
+        [_plain(_cell(cell, column, zone, places)) for cell, column in zip(row, columns, strict=True)] for row in found
+    ]
     whole = [max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
     kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
     least = [min(width, _LEAST_NAME) if column.text else width for width, column in zip(whole, columns, strict=True)]
@@ -469,10 +326,8 @@ def _table(out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str
         if longest is None:
             break
         whole[longest] -= 1
-    table = Table(
-        box=box.SIMPLE_HEAD if out.is_terminal else None, padding=(0, 1, 0, 0) if out.is_terminal else (0, 1),
-        pad_edge=False, show_edge=False, header_style="bold",
-    )  # fmt: skip
+    table = Table(box=box.SIMPLE_HEAD if out.is_terminal else None, padding=(0, 1, 0, 0) if out.is_terminal else (0, 1),
+                  pad_edge=False, show_edge=False, header_style="bold")  # fmt: skip
     for at in kept:
         justify: JustifyMethod = "left" if at == 0 or columns[at].text else "right"
         table.add_column(columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", width=whole[at])
@@ -482,12 +337,31 @@ def _table(out: Console, columns: Sequence[_Column], rows: Sequence[Sequence[str
         out.print(table)
 
 
+def _cell(cell: Any, column: _Column, zone: str, places: int) -> str:
+    if isinstance(cell, _Amount):
+        return cell.mark + money(cell.usd, places)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return "" if cell is None else _clock(cell, zone, column.clock) if column.clock else str(cell)
+
+
 def _plain(text: str) -> str:
     """Text from a log without line ends and terminal commands."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def _footer(out: Console, total: Sums, coverage: Coverage, quality: str) -> None:
+def _lines(out: Console, texts: Iterable[str], style: str) -> None:
+    for text in texts:
+        out.print(_plain(text), style=style)
+
+
+def _more(out: Console, number: int, noun: str, rest: str = "; --limit shows more.") -> None:
+    """How many rows there are beside those of a table."""
+    if number:
+        out.print(f"{many(number, f'more {noun}')}{rest}", style="dim")
+
+
+def _footer(out: Console, total: Sums, coverage: results.Coverage, quality: str) -> None:
     if coverage.busy:
         out.print("Another process is reading new logs: the newest calls may be missing.")
     elif not coverage.complete:
@@ -508,9 +382,8 @@ def _least(sums: Sums, words: str) -> str:
     return words if sums.at_least else ""
 
 
-def _costs(sums: Sequence[Sums]) -> list[str]:
-    places = _places(row.cost_usd for row in sums)
-    return [(_least(row, "≥ ") or _about(row.cost_confidence)) + money(row.cost_usd, places) for row in sums]
+def _cost(sums: Sums) -> _Amount:
+    return _Amount(sums.cost_usd, _least(sums, "≥ ") or _about(sums.cost_confidence))
 
 
 def _about(confidence: str) -> str:
@@ -522,7 +395,7 @@ def _credits(value: float | None) -> str:
 
 
 def _places(values: Iterable[float | None]) -> int:
-    """The decimal places of a column of amounts: cents where the greatest is a dollar or more."""
+    """The decimal places of a table's amounts: cents where the greatest is a dollar or more."""
     return 2 if max((value for value in values if value is not None), default=0) >= 1 else 4
 
 
@@ -547,14 +420,18 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
 
+def _last(identity: str) -> str:
+    return identity[-8:]
+
+
 def _weekday_clock(time: str | None, zone: str) -> str:
     """A time within days of now: weekday, date and minute."""
-    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).strftime("%a %d %b %H:%M") if time else ""
+    return f"{local(time, zone):%a %d %b %H:%M}" if time else ""
 
 
 def _clock(time: str, zone: str, length: int) -> str:
     """An ISO time of the data as a person's clock shows it."""
-    return datetime.fromisoformat(time).astimezone(zone_of(zone)[1]).isoformat(" ")[:length] if time else ""
+    return local(time, zone).isoformat(" ")[:length] if time else ""
 
 
 def show_evidence(out: Console, answer: Evidence) -> None:
@@ -573,19 +450,64 @@ def show_evidence(out: Console, answer: Evidence) -> None:
         if counts:
             told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
             out.print(f"{word}: {told}", style="dim")
-    for warning in answer.warnings:
-        out.print(_plain(warning), style="red")
+    _lines(out, answer.warnings, "red")
 
 
+# -- tables ------------------------------------------------------------------------------------------------
+
+
+def _role(thread: results.ThreadLine) -> str:
+    return thread.name or ("" if thread.role == "user" else f"({thread.role})")
+
+
+def _note(call: results.CallLine) -> str:
+    words = (call.role if call.role != "user" else "", call.effort, "compaction" if call.compaction else "")
+    return " ".join(filter(None, words))
+
+
+def _model(name: str | None) -> str:
+    return name or "(unknown)"
+
+
+_SUMS = (_Column("cost", "sums", _cost), _Column("credits", "sums.credits", _credits, rank=7),
+         _Column("share", "share", _percent, rank=2), _Column("calls", "sums.calls"),
+         _Column("threads", "sums.threads", rank=3), _Column("input", "sums.input_tokens", count, rank=1),
+         _Column("cached", "sums.cache_ratio", _percent, rank=1),
+         _Column("output", "sums.output_tokens", count, rank=4))  # fmt: skip
+_THREADS = (_Column("thread", "short_id"), _Column("name", "", _role, text=True),
+            _Column("project", "project", text=True), _Column("models", "models", ", ".join, text=True, rank=6),
+            _Column("last call", "last_call", rank=5, clock=16), *_SUMS[:4], _Column("turns", "sums.turns", rank=3),
+            *_SUMS[5:])  # fmt: skip
+_CALLS = (_Column("call", "call_id"), _Column("time", "timestamp", rank=1, clock=19),
+          _Column("thread", "thread_id", _last, rank=4), _Column("model", "model", _model, text=True),
+          _Column("note", "", _note, text=True, rank=6),
+          _Column("cost", "", lambda call: _Amount(call.cost_usd, _about(call.cost_confidence))),
+          _Column("credits", "credits", _credits, rank=8), _Column("input", "input_tokens", count),
+          _Column("cached", "cache_ratio", _percent, rank=2), _Column("output", "output_tokens", count, rank=3),
+          _Column("context", "context_use", _percent, rank=5),
+          _Column("seconds", "duration_ms", lambda ms: None if ms is None else f"{ms / 1000:.1f}", rank=7))  # fmt: skip
+_MODELS = (_Column("model", "labels", itemgetter(0), text=True), _Column("calls", "sums.calls"),
+           _Column("cost", "sums.cost_usd", _Amount))  # fmt: skip
+_RELATED = (_Column("related thread", "", lambda thread: f"{_last(thread.thread_id)} {thread.relation}", text=True),
+            _Column("link", "link"), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount))  # fmt: skip
+_TURNS = (_Column("costliest turn", "turn_id", _last), _Column("started", "started", clock=16),
+          _Column("outcome", "outcome"), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount),
+          _Column("with what it caused", "with_delegated_usd", _Amount))  # fmt: skip
+_WEEKS = (_Column("week until", "until", clock=16), _Column("cost", "total", _cost),
+          _Column("credits", "total.credits", _credits), _Column("calls", "total.calls"),
+          _Column("tokens", "total.total_tokens", count),
+          _Column("used", "used_percent", lambda percent: None if percent is None else f"{percent:.0f}%"))  # fmt: skip
+_PRICES = (
+    _Column("model", "model", _model, text=True), _Column("tier", "service_tier", lambda tier: tier or "standard"),
+    _Column("price", "confidence"),
+    _Column("priced as", "", lambda row: None if row.priced_as == row.model else row.priced_as, text=True, rank=3),
+    _Column("since", "since", rank=4), _Column("input", "usd", lambda usd: usd and f"{usd.input:g}", rank=2),
+    _Column("cached", "usd", lambda usd: usd and f"{usd.cached_input:g}", rank=2),
+    _Column("output", "usd", lambda usd: usd and f"{usd.output:g}", rank=2),
+    _Column("credits", "credit_confidence", rank=1), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount),
+)  # fmt: skip
 _SHOW: dict[type[BaseModel], Callable[[Console, Any], None]] = {
-    Summary: show_summary,
-    Threads: show_threads,
-    Calls: show_calls,
-    Session: show_session,
-    Explanation: show_explanation,
-    Recommendations: show_advice,
-    Diagnostics: show_diagnostics,
-    Allowance: show_allowance,
-    PricingCoverage: show_pricing,
-    Evidence: show_evidence,
-}
+    Summary: show_summary, Threads: show_threads, Calls: show_calls, Session: show_session, Evidence: show_evidence,
+    Explanation: show_explanation, Recommendations: show_advice, Diagnostics: show_diagnostics,
+    results.Allowance: show_allowance, results.PricingCoverage: show_pricing,
+}  # fmt: skip
