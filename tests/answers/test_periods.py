@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_usage.answers import Period, parse_period
-from codex_usage.answers.periods import WORDS
+from codex_usage.answers.periods import WORDS, Period, parse_period
 from codex_usage.index.zones import Days, date_day
 from codex_usage.model import BadInput
 

@@ -1,7 +1,5 @@
 """The result of recommendations; field names are the JSON names."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from codex_usage.answers.results import Answer, Coverage, PeriodInfo, _Result

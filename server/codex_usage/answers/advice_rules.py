@@ -86,10 +86,6 @@ def k(tokens: float) -> str:
     return f"{tokens / 1e3:.0f}k" if tokens >= 10_000 else f"{tokens:.0f}"
 
 
-def _use(call: ThreadCall) -> float:
-    return 100 * call.input / (call.context_window or _WINDOW)
-
-
 def _shorter(case: Case, at: int, stop: int, fresh: tuple[int, int]) -> Changes:
     """Calls at..stop as they would be had call `at` begun with a fresh context: what was cut off had been cached, as
     far as the call's cache reached."""
@@ -106,7 +102,7 @@ def _bloat(case: Case, compacted: bool) -> Found | None:
     an elevated use."""
     changes, points, peak = [], [], 0.0
     for start, stop in case.parts:
-        use = [_use(call) for call in case.calls[start:stop]]
+        use = [100 * call.input / (call.context_window or _WINDOW) for call in case.calls[start:stop]]
         if (stop < len(case.calls)) != compacted or max(use) < case.limits.high_context_percent:
             continue
         early = (
@@ -227,8 +223,8 @@ def _guardian(case: Case) -> Found | None:
 def _aborted(case: Case) -> Found | None:
     calls = [call for call in case.calls if call.counted and call.outcome in ("aborted", "failed")]
     part = sum(call.cost or 0 for call in calls) / (case.head.cost or 1)
-    turns = many(len({call.turn for call in calls}), "turn")
-    found = Found(part, [(call, Tokens()) for call in calls], {"turns": turns})
+    words = {"turns": many(len({call.turn for call in calls}), "turn")}
+    found = Found(part, [(call, Tokens()) for call in calls], words)
     return found if part >= case.limits.high_abort_share else None
 
 

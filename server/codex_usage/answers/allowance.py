@@ -1,7 +1,5 @@
 """The account's allowance: what is left of each window, until when it lasts, and what some usage took of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -32,46 +30,37 @@ class _Seen(NamedTuple):
 
 
 def allowance(
-    context: Context,
-    period: Period | None = None,
-    filters: Filters | None = None,
-    count: int = 4,
+    context: Context, period: Period | None = None, filters: Filters | None = None, count: int = 4,
     call: str | None = None,
-) -> Allowance:
+) -> Allowance:  # fmt: skip
     """Every window with its outlook and worth, what the calls of a period or thread (default: of the last 7 days) or
     one call took of it, and the last complete weeks. Raises BadInput."""
     filters = check_filters(context.index, filters or Filters())
     period = period or context.period(None if filters.thread is None else "all")
     with context.index.snapshot():
         scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters) if call is None else _of_call(context, call)
+        if call is None:
+            total = queries.totals(context.index, scope, filters)
+        else:
+            row = find_call(context.index, call)
+            total = queries.sums_of_call(row, queries.rates(context.index)[row.rate].rate)
         seen = _seen(context)
-        windows = [_window(context, one, outlook=True, value=True) for one in seen]
+        windows = [_window(context, one, value=True) for one in seen]
         newest = max(seen, key=lambda one: one.newest.time_ms, default=None)
         return Allowance(
-            windows=windows,
-            credits_balance=newest.balance if newest else None,
+            windows=windows, credits_balance=newest.balance if newest else None,
             about=f"call {call}" if call else f"thread {filters.thread}" if filters.thread else period.text,
-            total=sums(total),
-            impact=_impact(windows, total),
-            weeks=_weeks(context, seen, count),
-            zone=context.zone_name,
-            coverage=context.coverage(),
+            total=sums(total), impact=_impact(windows, total), weeks=_weeks(context, seen, count),
+            zone=context.zone_name, coverage=context.coverage(),
             data_quality=context.quality() if call else context.quality(scope, filters, total),
-        )
+        )  # fmt: skip
 
 
-def _of_call(context: Context, call: str) -> GroupRow:
-    """A call by its id or the beginning of it."""
-    row = find_call(context.index, call)
-    return queries.sums_of_call(row, queries.rates(context.index)[row.rate].rate)
-
-
-def allowance_windows(context: Context, outlook: bool = True) -> list[AllowanceWindow]:
+def allowance_windows(context: Context) -> list[AllowanceWindow]:
     """Every window as it was last seen, shortest first, those that reset long ago left out."""
     oldest = context.now.timestamp() - 7 * 86_400
     seen = [one for one in _seen(context) if (one.newest.resets_at or one.newest.time_ms // 1000) > oldest]
-    return [_window(context, one, outlook) for one in seen]
+    return [_window(context, one) for one in seen]
 
 
 def credits_balance(context: Context) -> str | None:
@@ -96,25 +85,18 @@ def _seen(context: Context) -> list[_Seen]:
     return sorted(found.values(), key=lambda one: (one.minutes, one.limit))
 
 
-def _window(context: Context, seen: _Seen, outlook: bool, value: bool = False) -> AllowanceWindow:
+def _window(context: Context, seen: _Seen, value: bool = False) -> AllowanceWindow:
     newest = seen.newest
     resets = newest.resets_at
     passed = resets is not None and resets <= context.now.timestamp()
-    runs = _runs(context, seen) if value or (outlook and not passed) else []
+    runs = _runs(context, seen) if value or not passed else []
     return AllowanceWindow(
-        limit_id=seen.limit,
-        window=window_name(seen.minutes),
-        window_minutes=seen.minutes,
-        used_percent=newest.used,
-        remaining_percent=max(0.0, round(100 - newest.used, 2)),
-        resets_at=iso(resets * 1000) if resets else None,
-        reset_passed=passed,
-        observed_at=iso(newest.time_ms) or "",
-        source=seen.source,
-        plan_type=seen.plan,
-        outlook=_outlook(context, runs, seen.minutes) if outlook and not passed else None,
+        limit_id=seen.limit, window=window_name(seen.minutes), window_minutes=seen.minutes, used_percent=newest.used,
+        remaining_percent=max(0.0, round(100 - newest.used, 2)), resets_at=iso(resets * 1000) if resets else None,
+        reset_passed=passed, observed_at=iso(newest.time_ms) or "", source=seen.source, plan_type=seen.plan,
+        outlook=_outlook(context, runs, seen.minutes) if not passed else None,
         one_percent=_worth(context, runs, seen) if value else None,
-    )
+    )  # fmt: skip
 
 
 def _runs(context: Context, seen: _Seen) -> list[Window]:
@@ -128,17 +110,12 @@ def _runs(context: Context, seen: _Seen) -> list[Window]:
 
 def _outlook(context: Context, runs: list[Window], minutes: int) -> Outlook | None:
     found = forecast(runs, minutes, int(context.now.timestamp() * 1000), context.zone)
-    if found is None:
-        return None
-    return Outlook(
-        likely=iso(found.likely_ms),
-        earliest=iso(found.earliest_ms),
-        latest=iso(found.latest_ms),
+    return found and Outlook(
+        likely=iso(found.likely_ms), earliest=iso(found.earliest_ms), latest=iso(found.latest_ms),
         chance=round(found.chance, 2),
         percent_at_reset=[round(value, 1) for value in found.at_reset] if found.at_reset else None,
-        pace=None if found.pace is None else round(found.pace, 2),
-        basis=found.basis,
-    )
+        pace=None if found.pace is None else round(found.pace, 2), basis=found.basis,
+    )  # fmt: skip
 
 
 def _worth(context: Context, runs: list[Window], seen: _Seen) -> PercentWorth | None:
@@ -151,19 +128,15 @@ def _worth(context: Context, runs: list[Window], seen: _Seen) -> PercentWorth | 
     in_usd = worth(runs, [(time, cost / 1e9) for time, cost, _ in rows])
     in_credits = worth(runs, [(time, points / 1e9) for time, _, points in rows])
     found = in_usd or in_credits
-    if found is None:
-        return None
-    return PercentWorth(
+    return found and PercentWorth(
         **_named("usd", in_usd), **_named("credits", in_credits), points=round(found.points, 1), windows=found.windows
     )
 
 
 def _named(unit: str, found: Worth | None) -> dict[str, float | None]:
-    values = (None, None, None) if found is None else (found.per_percent, found.low, found.high)
-    return {
-        name: None if value is None else round(value, 6)
-        for name, value in zip((unit, f"{unit}_low", f"{unit}_high"), values, strict=True)
-    }
+    if found is None:
+        return dict.fromkeys((unit, f"{unit}_low", f"{unit}_high"))
+    return {unit: round(found.per_percent, 6), f"{unit}_low": round(found.low, 6), f"{unit}_high": round(found.high, 6)}
 
 
 def _impact(windows: Sequence[AllowanceWindow], total: GroupRow) -> list[Impact]:
@@ -177,16 +150,8 @@ def _impact(windows: Sequence[AllowanceWindow], total: GroupRow) -> list[Impact]
         if not middle:
             spent, middle, low, high = total.cost / 1e9, one.usd, one.usd_low, one.usd_high
         if middle:
-            least, most = spent / (high or middle), spent / (low or middle)
-            found.append(
-                Impact(
-                    limit_id=window.limit_id,
-                    window=window.window,
-                    percent=round(spent / middle, 2),
-                    low=round(least, 2),
-                    high=round(most, 2),
-                )
-            )
+            percent, least, most = (round(spent / worth, 2) for worth in (middle, high or middle, low or middle))
+            found.append(Impact(limit_id=window.limit_id, window=window.window, percent=percent, low=least, high=most))
     return found
 
 
@@ -197,8 +162,7 @@ def _weeks(context: Context, seen: Sequence[_Seen], count: int) -> list[Week]:
     runs = _runs(context, weekly) if weekly else []
     found: list[tuple[int, int, str]] = []
     if resets := sorted({run.resets_ms for run in runs if run.resets_ms is not None}):
-        end = max((moment for moment in resets if moment <= now_ms), default=None)
-        end = _week_before(resets[0], context) if end is None else end
+        end = max((moment for moment in resets if moment <= now_ms), default=_week_before(resets[0], context))
         while end > now_ms:
             end = _week_before(end, context)
         for _ in range(count):

@@ -1,8 +1,6 @@
 """What the page gets: sums by day and setting, and calls as columns. Texts stand once, in lists; columns hold their
 places in them (-1: none). Money is in nano-dollars and nano-credits, so that sums of it stay exact."""
 
-from __future__ import annotations
-
 from codex_usage.answers.results import Answer, Coverage, Sums, _Result
 from codex_usage.model.privacy import Identity, Label, Name, Path, Project, Text
 

@@ -1,7 +1,5 @@
 """One call with its neighbours in the thread, and what became of its cache."""
 
-from __future__ import annotations
-
 import re
 
 from codex_usage.answers.calls import call_id, call_rows
@@ -61,10 +59,7 @@ def call(context: Context, text: str) -> OneCall:
         lines = call_rows(context, [row, *([before] if before else [])])
         previous, following = (None if uid is None else call_id(uid) for uid in around)
         return OneCall(
-            call=lines[0],
-            before=lines[1] if before else None,
-            previous=previous,
-            next_call=following,
+            call=lines[0], before=lines[1] if before else None, previous=previous, next_call=following,
             diagnosis=found and CacheDiagnosis(label=found.label, because=found.reason, lost_tokens=found.lost_tokens),
             zone=context.zone_name,
-        )
+        )  # fmt: skip

@@ -1,11 +1,9 @@
 """Single model calls: the rows behind every sum."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from typing import Any
 
-from codex_usage.answers.context import Context, check_filters, iso, sums, usd
+from codex_usage.answers.context import Context, asking, check_filters, iso, usd
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import CallLine, Calls, RateLimit
 from codex_usage.index import CallRow, Filters, Scope, queries
@@ -17,34 +15,20 @@ CALL_ORDERS = ("cost", "tokens", "input", "uncached", "output", "recent", "oldes
 
 
 def calls(
-    context: Context,
-    period: Period,
-    *,
-    order: str = "cost",
-    filters: Filters | None = None,
-    limit: int = 10,
+    context: Context, period: Period, *, order: str = "cost", filters: Filters | None = None, limit: int = 10,
     offset: int = 0,
-) -> Calls:
+) -> Calls:  # fmt: skip
     """The top calls of a period or thread. Raises BadInput."""
     if order not in CALL_ORDERS:
         raise BadInput(f"Cannot order calls by {order!r}; use {', '.join(CALL_ORDERS)}.")
-    filters = check_filters(context.index, filters or Filters())
-    with context.index.snapshot():
-        scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters)
+    with asking(context, period, filters) as (scope, filters, total, about):
         rows = queries.calls(context.index, scope, filters, order=order, limit=limit, offset=offset)
         rest = max(0, total.calls - offset - len(rows))
         return Calls(
-            period=context.info(period),
-            order=order,
-            total=sums(total),
-            rows=call_rows(context, rows),
-            rest_calls=rest,
-            coverage=context.coverage(),
-            data_quality=context.quality(scope, filters, total),
+            **about, order=order, rows=call_rows(context, rows), rest_calls=rest,
             next=f"usage_summary with thread={rows[0].thread[-8:]} by=day" if rows else "usage_calls with period=all",
             cursor=str(offset + limit) if rest else None,
-        )
+        )  # fmt: skip
 
 
 def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
@@ -54,12 +38,11 @@ def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
 
 
 def _limits(context: Context, uid: int) -> list[RateLimit]:
-    return [
-        RateLimit(
-            limit_id=limit, window_minutes=minutes, used_percent=used, resets_at=iso(resets * 1000 if resets else None)
-        )
-        for limit, minutes, used, resets in queries.limits_at(context.index, uid)
-    ]
+    found = []
+    for limit, minutes, used, resets in queries.limits_at(context.index, uid):
+        at = iso(resets * 1000 if resets else None)
+        found.append(RateLimit(limit_id=limit, window_minutes=minutes, used_percent=used, resets_at=at))
+    return found
 
 
 def export_rows(
@@ -84,39 +67,17 @@ def call_id(uid: int) -> str:
 def _fields(row: CallRow, rates: dict[int, queries.StoredRate]) -> dict[str, Any]:
     origin, rate = ORIGINS[row.origin], rates[row.rate].rate
     return {
-        "call_id": call_id(row.uid),
-        "timestamp": iso(row.time_ms),
-        "provider": row.provider,
-        "model": row.model,
-        "effort": row.effort,
-        "service_tier": row.tier,
-        "thread_id": row.thread,
-        "turn_id": row.turn,
-        "parent_thread_id": row.parent,
-        "role": row.role,
-        "project": row.project,
-        "cwd": row.cwd,
-        "origin": origin.who,
-        "origin_reason": origin.reason,
-        "origin_confidence": origin.sure,
-        "input_tokens": row.input,
-        "cached_input_tokens": row.cached,
-        "uncached_input_tokens": max(0, row.input - row.cached),
-        "cache_write_input_tokens": row.cache_write,
-        "output_tokens": row.output,
-        "reasoning_output_tokens": row.reasoning,
-        "total_tokens": row.input + row.output,
-        "cache_ratio": round(row.cached / row.input, 4) if row.input else None,
-        "context_window": row.context_window,
+        "call_id": call_id(row.uid), "timestamp": iso(row.time_ms), "provider": row.provider, "model": row.model,
+        "effort": row.effort, "service_tier": row.tier, "thread_id": row.thread, "turn_id": row.turn,
+        "parent_thread_id": row.parent, "role": row.role, "project": row.project, "cwd": row.cwd, "origin": origin.who,
+        "origin_reason": origin.reason, "origin_confidence": origin.sure, "input_tokens": row.input,
+        "cached_input_tokens": row.cached, "uncached_input_tokens": max(0, row.input - row.cached),
+        "cache_write_input_tokens": row.cache_write, "output_tokens": row.output,
+        "reasoning_output_tokens": row.reasoning, "total_tokens": row.input + row.output,
+        "cache_ratio": round(row.cached / row.input, 4) if row.input else None, "context_window": row.context_window,
         "context_use": round(row.input / row.context_window, 4) if row.context_window else None,
-        "duration_ms": row.duration_ms,
-        "gap_ms": row.gap_ms,
-        "compaction": bool(row.compaction),
-        "recovered": bool(row.recovered),
-        "cost_usd": usd(row.cost),
-        "cost_confidence": rate.confidence,
-        "cost_reason": rate.reason,
-        "credits": usd(row.credits),
-        "credit_confidence": rate.credit_confidence,
+        "duration_ms": row.duration_ms, "gap_ms": row.gap_ms, "compaction": bool(row.compaction),
+        "recovered": bool(row.recovered), "cost_usd": usd(row.cost), "cost_confidence": rate.confidence,
+        "cost_reason": rate.reason, "credits": usd(row.credits), "credit_confidence": rate.credit_confidence,
         "credit_reason": rate.credit_reason,
-    }
+    }  # fmt: skip

@@ -1,12 +1,13 @@
 """What every question needs beside its own words, and the few conversions that all answers share."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Any
 
 from codex_usage.answers.periods import Period, parse_period
 from codex_usage.answers.results import Coverage, PeriodInfo, Sums
@@ -43,13 +44,10 @@ class Context:
 
     def info(self, period: Period) -> PeriodInfo:
         """The period as it is told."""
-        first, last = period.first, period.last
         return PeriodInfo(
-            label=period.label,
-            first=str(first) if first else iso(period.start_ms),
-            last=str(last) if last else iso(period.end_ms),
-            zone=self.zone_name,
-        )
+            label=period.label, first=str(period.first) if period.first else iso(period.start_ms),
+            last=str(period.last) if period.last else iso(period.end_ms), zone=self.zone_name,
+        )  # fmt: skip
 
     def covers(self, period: Period) -> bool:
         """Are all calls of the period counted, as far as the logs show them?"""
@@ -60,13 +58,10 @@ class Context:
         """How far the index reaches."""
         done = coverage(self.index)
         return Coverage(
-            complete=done.pending_files == 0 and not self.refreshed.busy,
-            busy=self.refreshed.busy,
-            since=iso(done.covered_since_ms),
-            pending_files=done.pending_files,
-            pending_bytes=done.pending_bytes,
+            complete=done.pending_files == 0 and not self.refreshed.busy, busy=self.refreshed.busy,
+            since=iso(done.covered_since_ms), pending_files=done.pending_files, pending_bytes=done.pending_bytes,
             newest_call=iso(queries.newest_call(self.index)),
-        )
+        )  # fmt: skip
 
     def quality(self, scope: Scope | None = None, filters: Filters | None = None, total: GroupRow | None = None) -> str:
         """One line on what was read and what could not be, and, with the calls of an answer, on what is estimated
@@ -74,14 +69,12 @@ class Context:
         found = queries.quality(self.index)
         if not found.files and not found.problems:
             return "no logs read yet" if self.refreshed.busy or self.refreshed.files else "no logs found"
+        lost = found.skipped.get("compaction_without_usage", 0)
+        missing = {"line": sum(found.skipped.values()) - lost, "compaction": lost, "file": len(found.problems)}
         parts = [f"{many(found.files, 'log')} read, {many(found.calls, 'call')} counted"]
-        skipped = sum(count for kind, count in found.skipped.items() if kind != "compaction_without_usage")
-        if skipped:
-            parts.append(f"{many(skipped, 'line')} could not be read")
-        if lost := found.skipped.get("compaction_without_usage"):
-            parts.append(f"{many(lost, 'compaction')} without usage in the log")
-        if found.problems:
-            parts.append(f"{many(len(found.problems), 'file')} could not be read")
+        for noun, count in missing.items():
+            what = "without usage in the log" if noun == "compaction" else "could not be read"
+            parts += [f"{many(count, noun)} {what}"] if count else []
         if not found.calls:
             parts.append("no usage recorded (Codex logs token usage since 0.34)")
         if scope is not None and total is not None and (total.estimated or total.priced < total.calls):
@@ -95,6 +88,20 @@ def make_context(
     """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ)."""
     name, value = zone_of(zone or os.environ.get("CODEX_USAGE_TZ"))
     return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed())
+
+
+@contextmanager
+def asking(
+    context: Context, period: Period, filters: Filters | None
+) -> Iterator[tuple[Scope, Filters, GroupRow, dict[str, Any]]]:
+    """A still index for a question about a period's calls, with the scope, the filters checked, the sums over all calls
+    that were asked for, and the fields of `About`. Raises BadInput."""
+    filters = check_filters(context.index, filters or Filters())
+    with context.index.snapshot():
+        scope = context.scope(period)
+        total = queries.totals(context.index, scope, filters)
+        about = {"period": context.info(period), "total": sums(total), "coverage": context.coverage()}
+        yield scope, filters, total, about | {"data_quality": context.quality(scope, filters, total)}
 
 
 def iso(time_ms: int | None) -> str | None:
@@ -148,47 +155,34 @@ def money_problems() -> list[str]:
 def _money_problems(_mark: str) -> tuple[str, ...]:
     """Read again only when a file has changed: every answer asks."""
     return (
-        *load_pricing().problems,
-        *load_rate_card().problems,
-        *load_budgets()[1],
-        *load_allowance()[2],
+        *load_pricing().problems, *load_rate_card().problems, *load_budgets()[1], *load_allowance()[2],
         *load_projects().problems,
-    )
+    )  # fmt: skip
 
 
-def sums(row: GroupRow, threads: int | None = None) -> Sums:
-    """A row of sums as it is told."""
+def sums(row: GroupRow) -> Sums:
+    """A row of sums as it is told. The least sure part of a sum of credits decides how sure it is; it is None where
+    credits don't apply at all."""
     unpriced = row.calls - row.priced
+    exact = "inferred" if row.inferred else "override" if row.overridden else "exact"
+    sure = exact if row.credited else "missing" if row.uncredited else None
     return Sums(
-        calls=row.calls,
-        turns=row.turns,
-        threads=threads if threads is not None else row.threads,
-        input_tokens=row.input,
-        cached_input_tokens=row.cached,
-        uncached_input_tokens=max(0, row.input - row.cached),
-        cache_write_input_tokens=row.cache_write,
-        output_tokens=row.output,
-        reasoning_output_tokens=row.reasoning,
-        total_tokens=row.input + row.output,
-        cache_ratio=round(row.cached / row.input, 4) if row.input else None,
+        calls=row.calls, turns=row.turns, threads=row.threads,
+        input_tokens=row.input, cached_input_tokens=row.cached, uncached_input_tokens=max(0, row.input - row.cached),
+        cache_write_input_tokens=row.cache_write, output_tokens=row.output, reasoning_output_tokens=row.reasoning,
+        total_tokens=row.input + row.output, cache_ratio=round(row.cached / row.input, 4) if row.input else None,
         cost_usd=usd(row.cost) if row.priced or not row.calls else None,
         cost_confidence="estimated" if row.estimated else "exact" if row.priced or not row.calls else "unpriced",
-        at_least=bool(row.priced and unpriced),
-        estimated_calls=row.estimated,
-        estimated_usd=usd(row.estimated_cost) or 0.0,
-        unpriced_calls=unpriced,
-        credits=usd(row.credits) if row.credited else None,
-        credit_confidence=_credit_confidence(row),
-        credits_at_least=bool(row.credited and row.uncredited),
-        compactions=row.compactions,
-    )
+        at_least=bool(row.priced and unpriced), estimated_calls=row.estimated,
+        estimated_usd=usd(row.estimated_cost) or 0.0, unpriced_calls=unpriced,
+        credits=usd(row.credits) if row.credited else None, credit_confidence=sure,
+        credits_at_least=bool(row.credited and row.uncredited), compactions=row.compactions,
+    )  # fmt: skip
 
 
-def _credit_confidence(row: GroupRow) -> str | None:
-    """The least sure part of a sum of credits decides; None where credits don't apply at all."""
-    if not row.credited:
-        return "missing" if row.uncredited else None
-    return "inferred" if row.inferred else "override" if row.overridden else "exact"
+def quantile(values: Sequence[int], part: float) -> int | None:
+    """The value below which a part of the sorted values lies (nearest rank)."""
+    return values[min(len(values) - 1, int(part * len(values)))] if values else None
 
 
 def share(part: GroupRow, total: GroupRow) -> float | None:
@@ -202,34 +196,24 @@ def share(part: GroupRow, total: GroupRow) -> float | None:
 def check_filters(index: Index, filters: Filters) -> Filters:
     """Filters with the thread resolved to its full id. Raises BadInput for what the index does not have."""
     for word in ("model", "project", "effort"):
-        value = getattr(filters, word)
-        if value is not None:
-            _check_known(word, value, queries.labels(index, word))
-    if filters.confidence not in (None, *_CONFIDENCES):
-        raise BadInput(f"Unknown confidence {filters.confidence!r}; use {', '.join(_CONFIDENCES)}.")
-    if filters.provider not in (None, *_PROVIDERS):
-        raise BadInput(f"Unknown provider {filters.provider!r}; use {' or '.join(_PROVIDERS)}.")
-    if filters.thread is None:
-        return filters
-    return replace(filters, thread=find_thread(index, filters.thread))
-
-
-def _check_known(word: str, value: str, known: list[str]) -> None:
-    if value.lower() in (label.lower() for label in known):
-        return
-    near = get_close_matches(value, known, 3, 0.4) or known[:5]
-    more = "" if len(near) == len(known) else " …"
-    has = f"; it has {', '.join(near)}{more}" if known else ", which holds no calls yet"
-    raise BadInput(f"No {word} {value!r} is in the index{has}.", *(near if word == "project" else ()))
+        value, known = getattr(filters, word), queries.labels(index, word) if getattr(filters, word) else []
+        if value is not None and value.lower() not in (label.lower() for label in known):
+            near = get_close_matches(value, known, 3, 0.4) or known[:5]
+            more = "" if len(near) == len(known) else " …"
+            has = f"; it has {', '.join(near)}{more}" if known else ", which holds no calls yet"
+            raise BadInput(f"No {word} {value!r} is in the index{has}.", *(near if word == "project" else ()))
+    for word, words, between in (("confidence", _CONFIDENCES, ", "), ("provider", _PROVIDERS, " or ")):
+        if (value := getattr(filters, word)) not in (None, *words):
+            raise BadInput(f"Unknown {word} {value!r}; use {between.join(words)}.")
+    return filters if filters.thread is None else replace(filters, thread=find_thread(index, filters.thread))
 
 
 def find_thread(index: Index, text: str) -> str:
     """A thread's full id from an id, the start or end of one, or its name. Raises BadInput."""
     text = text.strip()
     found = queries.find_threads(index, text)
-    exact = [uuid for uuid, name in found if uuid == text]
-    if exact:
-        return exact[0]
+    if any(uuid == text for uuid, _ in found):
+        return text
     if not found:
         raise BadInput(f"No thread {text!r} is in the index; list threads to see their ids.")
     if len(found) > 1:

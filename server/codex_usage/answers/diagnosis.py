@@ -1,7 +1,5 @@
 """What became of each call's cache, and why: a thread's calls in order in, one label with its reason each out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -104,10 +102,9 @@ def diagnose(calls: Sequence[ThreadCall], lifetime: Lifetime, limits: Thresholds
 def _loss(one: Diagnosis, large: bool) -> str:
     if one.gap_ms > one.minutes * 60_000:
         return "cold_resume"
-    if one.before.model != one.call.model:
-        return "model_switch"
-    if one.before.effort != one.call.effort:
-        return "effort_switch"
+    for word in ("model", "effort"):
+        if getattr(one.before, word) != getattr(one.call, word):
+            return f"{word}_switch"
     return "uncached_spike" if large else "partial_miss"
 
 

@@ -1,7 +1,5 @@
 """What tools did, and what that went with: outputs, commands, files, and where the usage is concentrated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -10,16 +8,7 @@ from codex_usage.answers.context import Context, check_filters, iso, usd
 from codex_usage.answers.diagnostics_results import Diagnostics, Table
 from codex_usage.answers.periods import Period
 from codex_usage.homes import Places
-from codex_usage.index import Filters, Scope
-from codex_usage.index.facts import (
-    FactRow,
-    FactsState,
-    fact_groups,
-    fact_rows,
-    facts_state,
-    largest_outputs,
-    refresh_facts,
-)
+from codex_usage.index import Filters, Scope, facts
 from codex_usage.index.threadcalls import spread
 from codex_usage.model import BadInput
 
@@ -30,40 +19,30 @@ _Value = str | int | float | None
 
 
 def diagnostics(
-    context: Context,
-    section: str,
-    period: Period,
-    filters: Filters | None = None,
-    limit: int = 10,
-    refresh: Places | None = None,
-    seconds: float | None = 20.0,
-) -> Diagnostics:
+    context: Context, section: str, period: Period, filters: Filters | None = None, limit: int = 10,
+    refresh: Places | None = None, seconds: float | None = 20.0,
+) -> Diagnostics:  # fmt: skip
     """One of SECTIONS over a period. With `refresh`, logs that are new since the last scan are read first, for at most
     `seconds`. Raises BadInput for an unknown section or filter, IndexBusy."""
     if section not in SECTIONS:
         raise BadInput(f"Unknown section {section!r}; use {', '.join(SECTIONS)}.")
     filters = check_filters(context.index, filters or Filters())
     if refresh is not None:
-        refresh_facts(context.index, refresh, seconds)
+        facts.refresh_facts(context.index, refresh, seconds)
     with context.index.snapshot():
-        state = facts_state(context.index)
+        state = facts.facts_state(context.index)
         asked = _Asked(context, context.scope(period), filters, limit)
         known = state is not None or section == _SCOPE_ONLY
         tables = SECTIONS[section](asked) if known else []
         return Diagnostics(
-            section=section,
-            status="never computed" if state is None else "stale" if state.pending else "fresh",
-            computed_at=iso(state.read_ms) if state else None,
-            period=context.info(period),
+            section=section, status="never computed" if state is None else "stale" if state.pending else "fresh",
+            computed_at=iso(state.read_ms) if state else None, period=context.info(period),
             scope={word: value for word, value in asdict(filters).items() if value is not None},
-            logs_scanned=state.scanned if state else 0,
-            logs_pending=state.pending if state else 0,
-            tables=tables,
+            logs_scanned=state.scanned if state else 0, logs_pending=state.pending if state else 0, tables=tables,
             not_additive=sorted({word for table in tables for word in table.columns} & set(_NOT_ADDITIVE)),
-            notes=_notes(state, asked, tables),
-            coverage=context.coverage(),
+            notes=_notes(state, asked, tables), coverage=context.coverage(),
             next="diagnostics with refresh" if state is None or state.pending else "usage_calls with order=cost",
-        )
+        )  # fmt: skip
 
 
 class _Asked:
@@ -76,7 +55,7 @@ class _Asked:
 
     def sums(self, title: str, by: tuple[str, ...], share: str, only: str = "", more: Sequence[str] = ()) -> Table:
         """Groups with all that is counted of them (and `more`), the greatest share of a column first."""
-        rows = fact_groups(self.index, by, self.scope, self.filters, only)
+        rows = facts.fact_groups(self.index, by, self.scope, self.filters, only)
         self.inferred = max(self.inferred, sum(row.inferred for row in rows))
         total = sum(getattr(row, share) for row in rows)
         columns = [*_COUNTS, *more, *_NOT_ADDITIVE]
@@ -94,20 +73,17 @@ class _Asked:
     ) -> Table:
         """The top rows of what is summed up by file or thread, as `tell` tells their columns."""
         table = "fact_day_files" if "file" in by else "fact_day_threads"
-        total, found = fact_rows(self.index, table, by, sums, self.scope, self.filters, self.limit, only)
+        total, found = facts.fact_rows(self.index, table, by, sums, self.scope, self.filters, self.limit, only)
         return self.listed(title, columns.split(), [tell(*row) for row in found], total)
 
 
-def _told(row: FactRow, columns: Sequence[str]) -> list[_Value]:
+def _told(row: facts.FactRow, columns: Sequence[str]) -> list[_Value]:
     """Some columns of a group."""
     told: dict[str, _Value] = row._asdict() | {
-        "failure_rate": _ratio(row.failed, row.known),
-        "mean_ms": row.took_ms // row.timed if row.timed else None,
-        "retry_loops": row.loops,
-        "output_tokens_estimated": row.output_bytes // 4,
-        "uncut_tokens": row.uncut_tokens or None,
-        "associated_cost_usd": usd(row.cost),
-    }
+        "failure_rate": _ratio(row.failed, row.known), "mean_ms": row.took_ms // row.timed if row.timed else None,
+        "retry_loops": row.loops, "output_tokens_estimated": row.output_bytes // 4,
+        "uncut_tokens": row.uncut_tokens or None, "associated_cost_usd": usd(row.cost),
+    }  # fmt: skip
     return [told[word] for word in columns]
 
 
@@ -116,25 +92,11 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _tool_output(asked: _Asked) -> list[Table]:
-    outputs = largest_outputs(asked.index, asked.scope, asked.filters, asked.limit)
+    outputs = facts.largest_outputs(asked.index, asked.scope, asked.filters, asked.limit)
     largest = [[call_id(row[0]), *row[1:5], row[4] // 4, row[5]] for row in outputs]
     columns = ["call_id", "kind", "name", "family", "output_bytes", "output_tokens_estimated", "uncut_tokens"]
     output = asked.sums("output", ("kind", "name", "family"), "output_bytes")
     return [output, asked.listed("largest outputs", columns, largest, len(largest))]
-
-
-def _files(asked: _Asked) -> list[Table]:
-    columns = "file changes lines_added lines_removed calls associated_tokens"
-    sums = "touches added removed calls tokens"
-    return [asked.rows("files changed", columns, "file", sums, "work = 'write'", lambda *row: row)]
-
-
-def _reads(asked: _Asked) -> list[Table]:
-    def tell(file: str, thread: str, reads: int, *rest: int) -> Sequence[_Value]:
-        return [file, thread, reads, reads - 1, *rest]
-
-    columns, sums = "file thread reads repeats calls associated_tokens", "touches calls tokens"
-    return [asked.rows("files read again", columns, "file, thread_id", sums, "work = 'read'", tell)]
 
 
 def _productivity(asked: _Asked) -> list[Table]:
@@ -174,16 +136,20 @@ SECTIONS: dict[str, Callable[[_Asked], list[Table]]] = {
     "tool-output": _tool_output,
     "commands": lambda asked: [asked.sums("commands", ("family",), "runs", "shell", ("mean_ms", "retry_loops"))],
     "git-interactions": lambda asked: [asked.sums("git and gh", ("family", "operation"), "runs", "git")],
-    "file-reads": _reads,
-    "file-modifications": _files,
+    "file-reads": lambda asked: [asked.rows(
+        "files read again", "file thread reads repeats calls associated_tokens", "file, thread_id",
+        "touches calls tokens", "work = 'read'",
+        lambda file, thread, reads, *rest: [file, thread, reads, reads - 1, *rest])],
+    "file-modifications": lambda asked: [asked.rows(
+        "files changed", "file changes lines_added lines_removed calls associated_tokens", "file",
+        "touches added removed calls tokens", "work = 'write'", lambda *row: row)],
     "read-productivity": _productivity,
-    "concentration": _concentration,
-    "tools": lambda asked: [asked.sums("tools", ("kind", "name"), "uses")],
+    "concentration": _concentration, "tools": lambda asked: [asked.sums("tools", ("kind", "name"), "uses")],
     "mcp": lambda asked: [asked.sums("MCP tools", ("server", "name"), "uses", "mcp")],
 }  # fmt: skip
 
 
-def _notes(state: FactsState | None, asked: _Asked, tables: list[Table]) -> list[str]:
+def _notes(state: facts.FactsState | None, asked: _Asked, tables: list[Table]) -> list[str]:
     if state is None:
         return ["The logs' tools have not been scanned yet."]
     counted = {

@@ -13,8 +13,6 @@ up to the change, swapping the windows flips their signs, and a factor that did 
 1953; docs/explanation/explaining.md has the formula with an example).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,10 +65,8 @@ class Cell:
         self.tier += tier * scale
         if prices is not None:
             self.listed, sums = prices, self._sums
-            sums[0] += (size - cached - written) * scale * prices[0]
-            sums[1] += cached * scale * prices[1]
-            sums[2] += written * scale * prices[2]
-            sums[3] += output * scale * prices[3]
+            for at, count in enumerate((size - cached - written, cached, written, output)):
+                sums[at] += count * scale * prices[at]
 
     @property
     def base(self) -> float:
@@ -80,19 +76,13 @@ class Cell:
     @property
     def prices(self) -> Prices:
         """The mean base price of each class; what was written for an hour costs more, so that class takes the rest."""
-        counts = _classes(self.input, self.cached, self.written, self.output)
+        counts = self.input - self.cached - self.written, self.cached, self.written, self.output
         listed = self.listed or Prices(0.0, 0.0, 0.0, 0.0)
-        means = [
-            total / count if count > 0 else price
-            for total, count, price in zip(self._sums, counts, listed, strict=True)
-        ]
+        rows = zip(self._sums, counts, listed, strict=True)
+        means = [total / count if count > 0 else price for total, count, price in rows]
         if counts[2] > 1e-3:  # less is what rounding left
             means[2] = (self.base - self._sums[0] - self._sums[1] - self._sums[3]) / counts[2]
         return Prices(*means)
-
-
-def _classes(size: float, cached: float, written: float, output: float) -> tuple[float, float, float, float]:
-    return size - cached - written, cached, written, output
 
 
 Key = tuple[str, str]  # role, model
@@ -146,22 +136,16 @@ def factors_of(side: Side, other: Side, key: Key) -> Factors:
     turns = side.turns or (other.turns or 1.0 if any(cell.calls for cell in side.cells.values()) else 0.0)
     calls = side.calls(key[0])
     cell = side.cells.get(key)
-    has = cell is not None and cell.calls > 0
-    like = cell if cell is not None and has else other.cells.get(key, Cell())
+    like = cell if cell is not None and cell.calls > 0 else other.cells.get(key, Cell())
     per_turn = calls / turns if turns else other.calls(key[0]) / (other.turns or 1.0)
-    share = (cell.calls / calls if cell is not None else 0.0) if calls else _share(other, key)
+    share = _share(side if calls else other, key)
     size, base = like.input, like.base
     return Factors(
-        turns,
-        per_turn,
-        share,
-        size / like.calls if like.calls else 0.0,
+        turns, per_turn, share, size / like.calls if like.calls else 0.0,
         (like.cached / size, like.written / size) if size else (0.0, 0.0),
-        like.output / like.calls if like.calls else 0.0,
-        like.prices,
-        (base + like.long) / base if base > 0 else 1.0,
+        like.output / like.calls if like.calls else 0.0, like.prices, (base + like.long) / base if base > 0 else 1.0,
         like.amount / (base + like.long) if base + like.long > 0 else 1.0,
-    )
+    )  # fmt: skip
 
 
 def _share(side: Side, key: Key) -> float:

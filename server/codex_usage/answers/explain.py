@@ -1,11 +1,9 @@
 """Why an amount changed: a period and a baseline in, a headline and drivers that add up to the change out."""
 
-from __future__ import annotations
-
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -16,27 +14,20 @@ from codex_usage.answers.drivers import DRIVERS, Cell, Factors, Key, Prices, Sid
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import Driver, Explanation, From, Part, Quality, Span
 from codex_usage.index import Filters, queries
-from codex_usage.index.queries import CellRow
 from codex_usage.model import BadInput
 from codex_usage.money import Rate
 
 METRICS = ("cost_usd", "credits", "total_tokens")
-_NANO = 1e9
-_PICO = 1e12
-
-
+_NANO, _PICO = 1e9, 1e12
 _Rates = Mapping[int, queries.StoredRate]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Row:
     """Some calls of one thread, project, model and rate in a window, in the metric's unit."""
 
     key: Key
-    thread: int
-    project: int
-    model: int
-    effort: int
+    of: queries.CellRow | None
     turns: float
     cell: Cell
 
@@ -49,13 +40,9 @@ class _Window(NamedTuple):
 
 
 def explain(
-    context: Context,
-    period: Period | None = None,
-    baseline: Period | None = None,
-    *,
-    metric: str = "cost_usd",
+    context: Context, period: Period | None = None, baseline: Period | None = None, *, metric: str = "cost_usd",
     filters: Filters | None = None,
-) -> Explanation:
+) -> Explanation:  # fmt: skip
     """The change of a metric between a period and a baseline (default: the period before, as long), by cause.
 
     Without a period, or for all time, it looks for the largest unusual rise of the last 30 days, and when there is
@@ -82,32 +69,28 @@ def explain(
         change = new.side.amount - old.side.amount
         parts = split_change(old.side, new.side)
         totals = totals_of(parts, change)
-        names = _Names(context, new.rows + old.rows)
+        compared = _Compared(context, period, filters, old, new)
         drivers = [
-            _driver(context, name, totals[name], change, parts, old, new, names, period, filters)
+            compared.driver(name, totals[name], change, {key: part.get(name, 0.0) for key, part in parts.items()})
             for name in sorted(DRIVERS, key=lambda name: -abs(totals[name]))
         ]
         unusual = spike is not None or spikes.is_unusual(context, metric, filters, period, baseline, change)
         total = queries.totals(context.index, context.scope(period), filters)
-        parts_by = {kind: _contributors(kind, old, new, names) for kind in ("thread", "project", "model")}
+        parts_by = {kind: compared.contributors(kind) for kind in ("thread", "project", "model")}
+        threads = parts_by["thread"]
+        short = f"thread={threads[0].id[-8:]}" if threads else None
+        more = [f"usage_calls with {short} order=cost", f"usage_threads with {short}"]
+        amounts = old.side.amount, new.side.amount
         return Explanation(
-            headline=_headline(
-                metric, period, old.side.amount, new.side.amount, drivers, parts_by["thread"], unusual, spike, asked
-            ),
-            unusual=unusual,
-            metric=metric,
-            period=_span(context, period, spike),
-            baseline=_span(context, baseline, None),
-            per_day=abs(scale - 1) > 1e-9,
-            change=_change(old.side.amount, new.side.amount),
-            drivers=drivers,
-            contributors=parts_by,
+            headline=_headline(metric, period, *amounts, drivers, threads, unusual, spike, asked), unusual=unusual,
+            metric=metric, period=_span(context, period, spike), baseline=_span(context, baseline, None),
+            per_day=abs(scale - 1) > 1e-9, change=_change(*amounts), drivers=drivers, contributors=parts_by,
             data_quality=Quality(
                 line=context.quality(context.scope(period), filters, total),
                 complete=context.covers(baseline) and context.covers(period),
                 unpriced_calls=total.calls - total.priced, estimated_calls=total.estimated,
             ),
-            next=_next(parts_by["thread"], period),
+            next=more if short else [f"usage_threads with period={period.text}"],
         )  # fmt: skip
 
 
@@ -129,111 +112,119 @@ def _length(period: Period) -> float:
     return max(1, period.end_ms - period.start_ms) / 86_400_000
 
 
-def _window(
-    context: Context,
-    period: Period,
-    filters: Filters,
-    metric: str,
-    rates: Mapping[int, queries.StoredRate],
-    scale: float,
-) -> _Window:
+def _window(context: Context, period: Period, filters: Filters, metric: str, rates: _Rates, scale: float) -> _Window:
     rows: list[_Row] = []
     cells: dict[Key, Cell] = {}
     turns = 0.0
     measures = {key: _measure(metric, stored.rate) for key, stored in rates.items()}
     for row in queries.cells(context.index, context.scope(period), filters):
-        role = "direct" if row.role == "user" else "delegated"
-        key = (role, rates[row.rate].model or "(unknown)")
+        key = _key(row.role, rates[row.rate].model)
         prices, amounts_of = measures[row.rate]
         cell = Cell()
         for sums in (cell, cells.setdefault(key, Cell())):
             sums.add((row.calls, row.input, row.cached, row.written, row.output), amounts_of(row), prices, scale)
-        asked = row.turns * scale if role == "direct" else 0.0
+        asked = row.turns * scale if key[0] == "direct" else 0.0
         turns += asked
-        rows.append(_Row(key, row.thread, row.project, row.model, row.effort, asked, cell))
+        rows.append(_Row(key, row, asked, cell))
     return _Window(rows, Side(turns, cells))
 
 
-def _measure(metric: str, rate: Rate) -> tuple[Prices | None, Callable[[CellRow], tuple[float, float, float]]]:
+def _key(role: str, model: str | None) -> Key:
+    return ("direct" if role == "user" else "delegated", model or "(unknown)")
+
+
+def _measure(metric: str, rate: Rate) -> tuple[Prices | None, Callable[[queries.CellRow], tuple[float, float, float]]]:
     """A rate's base prices in a metric's unit, and how a row's (amount, added by long context, by tier) is told."""
     if metric == "total_tokens":
         return Prices(1.0, 1.0, 1.0, 1.0), lambda row: (row.input + row.output, 0.0, 0.0)
-    if metric == "credits":
-        plain = rate.plain_credits or rate.credits
-        if plain is None:
-            return None, lambda row: (0.0, 0.0, 0.0)
+    if metric == "credits" and (plain := rate.plain_credits or rate.credits):
         a, b, c = plain.input, plain.cached, plain.output
 
-        def credited(row: CellRow) -> tuple[float, float, float]:
+        def credited(row: queries.CellRow) -> tuple[float, float, float]:
             standard = ((row.input - row.cached) * a + row.cached * b + row.output * c) / _PICO
             return row.credits / _NANO, 0.0, row.credits / _NANO - standard
 
         return Prices(a / _PICO, b / _PICO, a / _PICO, c / _PICO), credited
-    bands = rate.standard or rate.bands
-    if not bands or not rate.bands:
-        return None, lambda row: (0.0, 0.0, 0.0)
-    band = bands[0]
-    prices = Prices(*(price / _PICO for price in (band.input, band.cached, band.cache_write, band.output)))
-    return prices, lambda row: (row.cost / _NANO, row.long_cost / _NANO, row.tier_cost / _NANO)
+    if metric == "cost_usd" and rate.bands:
+        band = (rate.standard or rate.bands)[0]
+        prices = Prices(*(price / _PICO for price in (band.input, band.cached, band.cache_write, band.output)))
+        return prices, lambda row: (row.cost / _NANO, row.long_cost / _NANO, row.tier_cost / _NANO)
+    return None, lambda row: (0.0, 0.0, 0.0)
 
 
 # -- drivers -----------------------------------------------------------------------------------------------
 
 
-def _driver(
-    context: Context, name: str, delta: float, change: float, parts: Mapping[Key, Mapping[str, float]], old: _Window,
-    new: _Window, names: _Names, period: Period, filters: Filters,
-) -> Driver:  # fmt: skip
-    by_cell = {key: part.get(name, 0.0) for key, part in parts.items()}
-    excess = _Excess(old, new)
-    weights = {row: weight for key in sorted(by_cell) for row, weight in excess.of(name, key, by_cell[key]) if weight}
-    return Driver(
-        driver=name,
-        delta=_round(delta),
-        share=_round(delta / change) if change else 0.0,
-        because=_because(name, by_cell, old, new, names),
-        top=_top(context, name, weights, excess, names, period, filters),
-    )
+#: What of a call makes it stand out for a driver; the others are about numbers of calls.
+_CALL_ORDERS = {
+    "context_size": "input", "cache_misses": "uncached", "output": "output", "long_context": "input",
+    "service_tier": "cost", "price": "cost",
+}  # fmt: skip
+#: What a driver compares of the cell that speaks loudest, and how that is told.
+_SENTENCES: dict[str, tuple[str, Callable[[Factors], str]]] = {
+    "model_mix": ("{now} of {role} calls were on {model} instead of {was}.", lambda at: f"{at.share:.0%}"),
+    "context_size": ("{of} carried {now} input tokens instead of {was}.", lambda at: _count(at.context)),
+    "cache_misses": ("{of} read {now} of their input from the cache instead of {was}{more}.",
+                     lambda at: f"{at.cache[0]:.0%}"),
+    "output": ("{of} wrote {now} output tokens instead of {was}{more}.", lambda at: _count(at.output)),
+    "long_context": ("Calls above the long-context limit added {now} to {of} instead of {was}.",
+                     lambda at: f"{at.long - 1:.0%}"),
+    "service_tier": ("Service tiers added {now} to {of} instead of {was}.", lambda at: f"{at.tier - 1:.0%}"),
+    "price": ("{model} cost {now} for a million tokens of each kind instead of {was}.",
+              lambda at: f"{sum(at.prices) * 1e6:g}"),
+}  # fmt: skip
 
 
-class _Excess:
-    """How much of a driver's part in a cell each row has: by how far its calls lie off the baseline's mean."""
+@dataclass(frozen=True)
+class _Compared:
+    """Two windows, and what can be told of a change between them."""
 
-    def __init__(self, old: _Window, new: _Window) -> None:
-        self.old, self.new = old, new
-        self.scale = new.side.turns / old.side.turns if old.side.turns else 1.0
-        self.ratio: dict[tuple[str, Key], float] = {}
+    context: Context
+    period: Period
+    filters: Filters
+    old: _Window
+    new: _Window
+    _known: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    _ratios: dict[tuple[str, Key], float] = field(default_factory=dict)
 
-    def of(self, name: str, key: Key, delta: float) -> Iterable[tuple[int, float]]:
-        """(row id, part of the delta); rows of both windows, by their place in new + old."""
+    def driver(self, name: str, delta: float, change: float, by_cell: Mapping[Key, float]) -> Driver:
+        """A driver with its part of the change, in all and by cell."""
+        found = [self._excess(name, key, by_cell[key]) for key in sorted(by_cell)]
+        top = self._top(name, {row: weight for weights in found for row, weight in weights if weight})
+        share = _round(delta / change) if change else 0.0
+        return Driver(driver=name, delta=_round(delta), share=share, because=self._because(name, by_cell), top=top)
+
+    def _excess(self, name: str, key: Key, delta: float) -> list[tuple[_Row, float]]:
+        """How much of a driver's part in a cell each row has: by how far its calls lie off the baseline's mean."""
         if not delta:
             return []
-        rows = [(at, row, 1.0) for at, row in enumerate(self.new.rows) if row.key == key]
+        rows = [(row, 1.0) for row in self.new.rows if row.key == key]
         if name in ("turns", "calls_per_turn", "delegation", "model_mix"):
-            begin = len(self.new.rows)
-            rows += [(at, row, -1.0) for at, row in enumerate(self.old.rows, begin) if row.key == key]
-        before = factors_of(self.old.side, self.new.side, key)
-        measure = self._measure(name, key, before)
-        found = [(at, sign * measure(row, sign)) for at, row, sign in rows]
+            rows += [(row, -1.0) for row in self.old.rows if row.key == key]
+        measure = self._measure(name, key)
+        found = [(row, sign * measure(row, sign)) for row, sign in rows]
         whole = math.fsum(value for _, value in found)
         most = max((abs(value) for _, value in found), default=0.0)
         if not most or abs(whole) < 1e-9 * most:
             return []
-        self.ratio[name, key] = delta / whole
-        return [(at, value * delta / whole) for at, value in found]
+        self._ratios[name, key] = delta / whole
+        return [(row, value * delta / whole) for row, value in found]
 
-    def of_call(self, name: str, key: Key, tokens: Sequence[float]) -> float | None:
-        """A call's part, as (1, input, cached, written, output); None for drivers that tokens alone don't tell."""
-        if name not in ("context_size", "cache_misses", "output") or (name, key) not in self.ratio:
+    def _of_call(self, name: str, call: queries.CallRow) -> float | None:
+        """A call's part of a driver; None for drivers that tokens alone don't tell."""
+        key = _key(call.role, call.model)
+        if name not in ("context_size", "cache_misses", "output") or (name, key) not in self._ratios:
             return None
         cell = Cell()
-        cell.add(tokens, (0.0, 0.0, 0.0), None, 1.0)
-        before = factors_of(self.old.side, self.new.side, key)
-        row = _Row(key, 0, 0, 0, 0, 0.0, cell)
-        return _round(self._measure(name, key, before)(row, 1.0) * self.ratio[name, key])
+        cell.add((1, call.input, call.cached, call.cache_write, call.output), (0.0, 0.0, 0.0), None, 1.0)
+        row = _Row(key, None, 0.0, cell)
+        return _round(self._measure(name, key)(row, 1.0) * self._ratios[name, key])
 
-    def _measure(self, name: str, key: Key, before: Factors) -> Callable[[_Row, float], float]:
+    def _measure(self, name: str, key: Key) -> Callable[[_Row, float], float]:
+        """What of a row a driver is about; the sign is -1 for a row of the baseline."""
+        before = factors_of(self.old.side, self.new.side, key)
         after = factors_of(self.new.side, self.old.side, key)
+        scale = self.new.side.turns / self.old.side.turns if self.old.side.turns else 1.0
         cached, written = before.cache
         prices, was = after.prices, before.prices
         should = (1 - cached - written) * prices.plain + cached * prices.cached + written * prices.written
@@ -243,131 +234,90 @@ class _Excess:
             return plain * price.plain + cell.cached * price.cached + cell.written * price.written
 
         def scaled(row: _Row, sign: float) -> float:
-            return row.cell.calls * (self.scale if sign < 0 else 1.0)
+            return row.cell.calls * (scale if sign < 0 else 1.0)
 
         return {
             "turns": lambda row, sign: row.turns or row.cell.calls * 1e-6,
-            "calls_per_turn": scaled,
-            "delegation": scaled,
-            "model_mix": scaled,
+            **dict.fromkeys(("calls_per_turn", "delegation", "model_mix"), scaled),
             "context_size": lambda row, sign: row.cell.input - row.cell.calls * before.context,
             "cache_misses": lambda row, sign: at(row.cell, prices) - row.cell.input * should,
             "output": lambda row, sign: row.cell.output - row.cell.calls * before.output,
             "price": lambda row, sign: (
-                at(row.cell, prices) - at(row.cell, was) + row.cell.output * (prices.output - was.output)
-            ),
+                at(row.cell, prices) - at(row.cell, was) + row.cell.output * (prices.output - was.output)),
             "long_context": lambda row, sign: row.cell.long - row.cell.base * (before.long - 1),
             "service_tier": lambda row, sign: row.cell.tier - (row.cell.base + row.cell.long) * (before.tier - 1),
-        }[name]
+        }[name]  # fmt: skip
 
+    def _top(self, name: str, weights: Mapping[_Row, float]) -> list[Part]:
+        """The threads, the project, the model and the calls that contribute most to a driver."""
+        sign = math.copysign(1.0, math.fsum(weights.values())) if weights else 1.0
+        parts: list[Part] = []
+        for kind, count in (("thread", 3), ("project", 2), ("model", 2)):
+            sums = _sums(kind, weights.items())
+            best = sorted(sums.items(), key=lambda item: (-sign * item[1], item[0]))[:count]
+            parts += [self._part(kind, key, value) for key, value in best if sign * value > 1e-6]
+        first = next((part for part in parts if part.kind == "thread"), None)
+        if first is not None and name in _CALL_ORDERS and sign > 0:
+            model = next(part.id for part in parts if part.kind == "model")
+            only, scope = replace(self.filters, thread=first.id, model=model), self.context.scope(self.period)
+            for call in queries.calls(self.context.index, scope, only, order=_CALL_ORDERS[name], limit=2):
+                label, value = (iso(call.time_ms) or "")[:16], self._of_call(name, call)
+                parts.append(Part(kind="call", id=call_id(call.uid), label=label, delta=value))
+        return parts
 
-#: What of a call makes it stand out for a driver; the others are about numbers of calls.
-_CALL_ORDERS = {
-    "context_size": "input", "cache_misses": "uncached", "output": "output", "long_context": "input",
-    "service_tier": "cost", "price": "cost",
-}  # fmt: skip
+    def contributors(self, kind: str) -> list[Part]:
+        """What changed most by itself, whatever the cause."""
+        signed = [(row, row.cell.amount) for row in self.new.rows] + [(row, -row.cell.amount) for row in self.old.rows]
+        best = sorted(_sums(kind, signed).items(), key=lambda item: (-abs(item[1]), item[0]))[:5]
+        return [self._part(kind, key, value) for key, value in best if value]
 
-
-def _top(
-    context: Context, name: str, weights: Mapping[int, float], excess: _Excess, names: _Names, period: Period,
-    filters: Filters,
-) -> list[Part]:  # fmt: skip
-    """The threads, the project, the model and the calls that contribute most to a driver."""
-    sign = math.copysign(1.0, math.fsum(weights.values())) if weights else 1.0
-    parts: list[Part] = []
-    for kind, count in (("thread", 3), ("project", 2), ("model", 2)):
-        sums: Counter[int] = Counter()
-        for at, weight in weights.items():
-            sums[getattr(names.rows[at], kind)] += weight  # type: ignore[assignment]
-        best = sorted(sums.items(), key=lambda item: (-sign * item[1], item[0]))[:count]
-        parts += [names.part(kind, key, value) for key, value in best if sign * value > 1e-6]
-    first = next((part for part in parts if part.kind == "thread"), None)
-    if first is not None and name in _CALL_ORDERS and sign > 0:
-        model = next(part.id for part in parts if part.kind == "model")
-        only = replace(filters, thread=first.id, model=model)
-        order = _CALL_ORDERS[name]
-        for call in queries.calls(context.index, context.scope(period), only, order=order, limit=2):
-            role = "direct" if call.role == "user" else "delegated"
-            tokens = (1, call.input, call.cached, call.cache_write, call.output)
-            value = excess.of_call(name, (role, call.model or "(unknown)"), tokens)
-            parts.append(Part(kind="call", id=call_id(call.uid), label=(iso(call.time_ms) or "")[:16], delta=value))
-    return parts
-
-
-class _Names:
-    """The rows of both windows, and the ids and labels of what they are of."""
-
-    def __init__(self, context: Context, rows: Sequence[_Row]) -> None:
-        self.rows = rows
-        self._context = context
-        self._known: dict[tuple[str, int], tuple[str, str]] = {}
-
-    def part(self, kind: str, key: int, delta: float) -> Part:
-        """Something with its part of a change."""
+    def _part(self, kind: str, key: int, delta: float) -> Part:
         if (kind, key) not in self._known:
-            found = queries.named(self._context.index, kind, [key])
+            found = queries.named(self.context.index, kind, [key])
             self._known[kind, key] = found.get(key, ("(unknown)", ""))
         identity, label = self._known[kind, key]
         return Part(kind=kind, id=identity, label=label or identity[-8:], delta=_round(delta))
 
-    def efforts(self, rows: Iterable[_Row]) -> str | None:
+    def _effort(self, rows: Iterable[_Row]) -> str | None:
         """The effort of most calls."""
-        calls: Counter[int] = Counter()
-        for row in rows:
-            calls[row.effort] += row.cell.calls  # type: ignore[assignment]
-        most = calls.most_common(1)
-        found = queries.named(self._context.index, "model", [most[0][0]]) if most else {}
-        return found[most[0][0]][1] if found else None
+        calls = _sums("effort", ((row, row.cell.calls) for row in rows))
+        most = max(calls, key=lambda key: calls[key], default=0)
+        return queries.named(self.context.index, "model", [most]).get(most, ("", None))[1]
+
+    def _because(self, name: str, by_cell: Mapping[Key, float]) -> str:
+        """One sentence with the two numbers that a driver compares: of the cell that speaks loudest."""
+        sides = self.new.side, self.old.side
+        if name == "turns":
+            return "{} user turns instead of {}.".format(*(_count(side.turns) for side in sides))
+        if name in ("calls_per_turn", "delegation"):
+            role, whose = ("direct", "") if name == "calls_per_turn" else ("delegated", "subagent and guardian ")
+            now, was = (side.calls(role) / side.turns if side.turns else 0.0 for side in sides)
+            return f"{now:.1f} {whose}calls a turn instead of {was:.1f}."
+        key = max(sorted(by_cell), key=lambda each: abs(by_cell[each]), default=None)
+        if key is None or abs(by_cell[key]) < 1e-9:
+            return "No change."
+        after, before = (factors_of(side, other, key) for side, other in (sides, sides[::-1]))
+        more = ""
+        if name == "cache_misses" and after.cache[1]:
+            more = f", {after.cache[1]:.0%} was written to it instead of {before.cache[1]:.0%}"
+        if name == "output":
+            windows = ((row for row in window.rows if row.key == key) for window in (self.old, self.new))
+            was_effort, effort = (self._effort(rows) or "default" for rows in windows)
+            more = f"; effort went from {was_effort} to {effort}" if was_effort != effort else ""
+        sentence, tell = _SENTENCES[name]
+        of = f"{key[1]} calls" + (" of subagents" if key[0] == "delegated" else "")
+        return sentence.format(of=of, role=key[0], model=key[1], now=tell(after), was=tell(before), more=more)
 
 
-def _contributors(kind: str, old: _Window, new: _Window, names: _Names) -> list[Part]:
-    """What changed most by itself, whatever the cause."""
-    sums: Counter[int] = Counter()
-    for window, sign in ((new, 1), (old, -1)):
-        for row in window.rows:
-            sums[getattr(row, kind)] += sign * row.cell.amount  # type: ignore[assignment]
-    best = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))[:5]
-    return [names.part(kind, key, value) for key, value in best if value]
+def _sums(kind: str, rows: Iterable[tuple[_Row, float]]) -> dict[int, float]:
+    """Values of rows by what these are of."""
+    sums = defaultdict[int, float](float)
+    for row, value in rows:
+        sums[getattr(row.of, kind)] += value
+    return sums
 
 
 # -- words -------------------------------------------------------------------------------------------------
-
-
-def _because(name: str, by_cell: Mapping[Key, float], old: _Window, new: _Window, names: _Names) -> str:
-    """One sentence with the two numbers that a driver compares: of the cell that speaks loudest."""
-    a, b = old.side, new.side
-    if name == "turns":
-        return f"{_count(b.turns)} user turns instead of {_count(a.turns)}."
-    if name in ("calls_per_turn", "delegation"):
-        role = "direct" if name == "calls_per_turn" else "delegated"
-        was, now = (side.calls(role) / side.turns if side.turns else 0.0 for side in (a, b))
-        what = "calls a turn" if role == "direct" else "subagent and guardian calls a turn"
-        return f"{now:.1f} {what} instead of {was:.1f}."
-    key = max(sorted(by_cell), key=lambda each: abs(by_cell[each]), default=None)
-    if key is None or abs(by_cell[key]) < 1e-9:
-        return "No change."
-    before, after = factors_of(a, b, key), factors_of(b, a, key)
-    of = f"{key[1]} calls" + (" of subagents" if key[0] == "delegated" else "")
-    if name == "model_mix":
-        return f"{after.share:.0%} of {key[0]} calls were on {key[1]} instead of {before.share:.0%}."
-    if name == "context_size":
-        return f"{of} carried {_count(after.context)} input tokens instead of {_count(before.context)}."
-    if name == "cache_misses":
-        was, now = before.cache[0], after.cache[0]
-        wrote = f", {after.cache[1]:.0%} was written to it instead of {before.cache[1]:.0%}" if after.cache[1] else ""
-        return f"{of} read {now:.0%} of their input from the cache instead of {was:.0%}{wrote}."
-    if name == "output":
-        efforts = [names.efforts(row for row in window.rows if row.key == key) or "default" for window in (old, new)]
-        effort = f"; effort went from {efforts[0]} to {efforts[1]}" if efforts[0] != efforts[1] else ""
-        return f"{of} wrote {_count(after.output)} output tokens instead of {_count(before.output)}{effort}."
-    if name == "long_context":
-        return (
-            f"Calls above the long-context limit added {after.long - 1:.0%} to {of} instead of {before.long - 1:.0%}."
-        )
-    if name == "service_tier":
-        return f"Service tiers added {after.tier - 1:.0%} to {of} instead of {before.tier - 1:.0%}."
-    was, now = (sum(at.prices) * 1e6 for at in (before, after))
-    return f"{key[1]} cost {now:g} for a million tokens of each kind instead of {was:g}."
 
 
 def _headline(
@@ -376,9 +326,8 @@ def _headline(
 ) -> str:  # fmt: skip
     change = now - was
     times = f" ({now / was:.1f} times)" if was > 0 and now / was >= 2 else ""
-    direction = "more" if change > 0 else "less"
-    compared = f"{_amount(metric, abs(change))} {direction} than {'usual' if spike else 'the baseline'}{times}"
-    compared = compared if change else "as much as the baseline"
+    than = f"{'more' if change > 0 else 'less'} than {'usual' if spike else 'the baseline'}{times}"
+    compared = f"{_amount(metric, abs(change))} {than}" if change else "as much as the baseline"
     if not unusual:
         where = f"in {period.text}" if asked else "in the last 30 days; the last seven"
         return f"Nothing unusual {where}: {_amount(metric, now)}, {compared}."
@@ -394,18 +343,9 @@ def _headline(
     )
 
 
-def _next(threads: Sequence[Part], period: Period) -> list[str]:
-    if not threads:
-        return [f"usage_threads with period={period.text}"]
-    short = threads[0].id[-8:]
-    return [f"usage_calls with thread={short} order=cost", f"usage_threads with thread={short}"]
-
-
 def _span(context: Context, period: Period, spike: spikes.Spike | None) -> Span:
-    start = spike.start_ms if spike else period.start_ms
-    end = spike.end_ms if spike else period.end_ms
-    info = context.info(period)
-    moments = {"first": iso(start), "last": iso(end)}
+    info, exact = context.info(period), spike or period
+    moments = {"first": iso(exact.start_ms), "last": iso(exact.end_ms)}
     return Span.model_validate({"from": info.first or "", "to": info.last or "", "zone": context.zone_name, **moments})
 
 

@@ -1,7 +1,7 @@
 """What one log shows, counted by itself: for questions about a single file, without the index."""
 
-from __future__ import annotations
-
+from collections import Counter
+from functools import reduce
 from pathlib import Path
 
 from codex_usage.answers.results import Answer
@@ -46,30 +46,17 @@ def inspect_log(path: Path) -> LogReport:
         counted = count_rollout(file, 0, b"", Family({})) if provider == "codex" else count_transcript(file, 0, b"")
     except (OSError, BrokenLog) as error:
         raise BadInput(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
-    models: dict[str, int] = {}
-    total = Tokens()
-    for call in counted.calls:
-        models[call.model or "(unknown)"] = models.get(call.model or "(unknown)", 0) + 1
-        total = total.plus(call.tokens)
+    models = Counter(call.model or "(unknown)" for call in counted.calls)
+    total = reduce(Tokens.plus, (call.tokens for call in counted.calls), Tokens())
     thread = counted.thread
     return LogReport(
-        path=str(path),
-        producer=provider,
-        thread_id=thread.id if thread else None,
-        version=thread.version if thread else None,
-        role=thread.role if thread else None,
-        forked_from=thread.forked_from if thread else None,
-        calls=len(counted.calls),
+        path=str(path), producer=provider, thread_id=thread.id if thread else None,
+        version=thread.version if thread else None, role=thread.role if thread else None,
+        forked_from=thread.forked_from if thread else None, calls=len(counted.calls),
         recovered_calls=sum(call.recovered for call in counted.calls),
-        turns=len({call.turn_key for call in counted.calls if call.turn_key}),
-        models=models,
-        input_tokens=total.input,
-        cached_input_tokens=total.cached,
-        output_tokens=total.output,
-        reasoning_output_tokens=total.reasoning,
+        turns=len({call.turn_key for call in counted.calls if call.turn_key}), models=models, input_tokens=total.input,
+        cached_input_tokens=total.cached, output_tokens=total.output, reasoning_output_tokens=total.reasoning,
         compactions=sum(call.compaction for call in counted.calls),
-        rate_limit_snapshots=len({window.position for window in counted.windows}),
-        skipped=counted.skipped,
-        bytes=stat.st_size,
-        unread_bytes=0 if file.compressed else max(0, stat.st_size - counted.offset),
-    )
+        rate_limit_snapshots=len({window.position for window in counted.windows}), skipped=counted.skipped,
+        bytes=stat.st_size, unread_bytes=0 if file.compressed else max(0, stat.st_size - counted.offset),
+    )  # fmt: skip

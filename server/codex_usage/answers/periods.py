@@ -10,17 +10,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from codex_usage.model import BadInput
 
 WORDS = (
-    "today",
-    "yesterday",
-    "last_7_days",
-    "last_30_days",
-    "this_week",
-    "last_week",
-    "this_month",
-    "last_month",
-    "this_year",
-    "all",
-)
+    "today", "yesterday", "last_7_days", "last_30_days", "this_week", "last_week", "this_month", "last_month",
+    "this_year", "all",
+)  # fmt: skip
 _MEND = "use today, last_7_days, this_month, all, 2026-11-14 or 2026-11-01..2026-11-14"
 _DAY = timedelta(days=1)
 
@@ -68,8 +60,7 @@ def parse_period(
         return _since_until(since, until, zone)
     asked = (text or "last_7_days").strip()
     text = asked.lower().replace(" ", "_")
-    if text[:1].isalpha():
-        text = text.replace("-", "_")
+    text = text.replace("-", "_") if text[:1].isalpha() else text
     today = now.astimezone(zone).date()
     if text == "all":
         return Period("all", None, None, None, None)
@@ -107,10 +98,8 @@ def _month_end(first: date) -> date:
 
 
 _NAMED: dict[str, Callable[[date], tuple[date, date]]] = {
-    "today": lambda day: (day, day),
-    "yesterday": lambda day: (day - _DAY, day - _DAY),
-    "last_7_days": lambda day: (day - 6 * _DAY, day),
-    "last_30_days": lambda day: (day - 29 * _DAY, day),
+    "today": lambda day: (day, day), "yesterday": lambda day: (day - _DAY, day - _DAY),
+    "last_7_days": lambda day: (day - 6 * _DAY, day), "last_30_days": lambda day: (day - 29 * _DAY, day),
     "this_week": lambda day: (day - day.weekday() * _DAY, day),
     "last_week": lambda day: (day - (day.weekday() + 7) * _DAY, day - (day.weekday() + 1) * _DAY),
     "this_month": lambda day: (day.replace(day=1), day),
@@ -118,7 +107,7 @@ _NAMED: dict[str, Callable[[date], tuple[date, date]]] = {
     "whole_week": lambda day: (day - day.weekday() * _DAY, day + (6 - day.weekday()) * _DAY),
     "whole_month": lambda day: (day.replace(day=1), _month_end(day.replace(day=1))),
     "this_year": lambda day: (day.replace(month=1, day=1), day),
-}
+}  # fmt: skip
 
 
 def _days(label: str, first: date, last: date, zone: tzinfo) -> Period:
@@ -139,9 +128,8 @@ def _since_until(since: str | None, until: str | None, zone: tzinfo) -> Period:
     end, last = _bound(until, zone, True)
     if start is not None and end is not None and end <= start:
         raise BadInput(f"The end {until} is before the start {since}; give the earlier one first.")
-    label = f"{since or ''}..{until or ''}"
     whole = (since is None or first) and (until is None or last)
-    return Period(label, start, end, first if whole else None, last if whole else None)
+    return Period(f"{since or ''}..{until or ''}", start, end, first if whole else None, last if whole else None)
 
 
 def _bound(text: str | None, zone: tzinfo, is_end: bool) -> tuple[int | None, date | None]:
@@ -156,6 +144,5 @@ def _bound(text: str | None, zone: tzinfo, is_end: bool) -> tuple[int | None, da
         raise BadInput(f"{text!r} is out of range; {_MEND}.") from None
     except ValueError:
         raise BadInput(f"{text!r} is neither a date nor an ISO time; write 2026-11-14 or 2026-11-14T09:30.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     return int(moment.timestamp() * 1000) + (1 if is_end else 0), None

@@ -1,7 +1,5 @@
 """Questions by name, with arguments as texts, numbers and flags: the one door to answers for every surface."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +14,10 @@ from codex_usage.answers.calls import calls
 from codex_usage.answers.context import Context
 from codex_usage.answers.explain import explain
 from codex_usage.answers.periods import Period
-from codex_usage.answers.pricing import pricing_coverage
 from codex_usage.answers.recommend import recommendations
-from codex_usage.answers.session import session
 from codex_usage.answers.status import status
-from codex_usage.answers.summary import summary
-from codex_usage.answers.threads import threads
+from codex_usage.answers.summary import pricing_coverage, summary
+from codex_usage.answers.threads import session, threads
 from codex_usage.homes import Places
 from codex_usage.index import Filters
 from codex_usage.model import BadInput
@@ -48,20 +44,20 @@ class Asked:
             if word not in known:
                 raise BadInput(f"{self.name} has no argument {word!r}; it takes {', '.join(known)}.")
 
+    def _given(self, name: str) -> Any:
+        value = self.values.get(name)
+        return None if value == "" else value
+
     def text(self, name: str) -> str | None:
         """A text, None when it isn't given or empty."""
-        value = self.values.get(name)
-        if value is None or value == "":
-            return None
-        if not isinstance(value, str):
+        value = self._given(name)
+        if not isinstance(value, str | None):
             raise BadInput(f"{name} must be a text, not {value!r}.")
         return value
 
     def number(self, name: str, default: int) -> int:
         """A whole number from 0 on."""
-        value = self.values.get(name)
-        if value is None or value == "":
-            return default
+        value = default if (given := self._given(name)) is None else given
         if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -70,9 +66,7 @@ class Asked:
 
     def flag(self, name: str, default: bool) -> bool:
         """Yes or no."""
-        value = self.values.get(name)
-        if value is None or value == "":
-            return default
+        value = default if (given := self._given(name)) is None else given
         if isinstance(value, str) and value.lower() in ("true", "1", "false", "0"):
             return value.lower() in ("true", "1")
         if not isinstance(value, bool):
@@ -108,12 +102,8 @@ class Asked:
 
     def rows(self) -> dict[str, Any]:
         """What a page of rows is asked with."""
-        return {
-            "order": self.text("order") or "cost",
-            "filters": self.filters(),
-            "limit": max(1, self.limit()),
-            "offset": self.number("cursor", 0),
-        }
+        limit, offset = max(1, self.limit()), self.number("cursor", 0)
+        return {"order": self.text("order") or "cost", "filters": self.filters(), "limit": limit, "offset": offset}
 
 
 def ask(context: Context, asked: Asked) -> BaseModel:
@@ -132,19 +122,15 @@ def since(context: Context, asked: Asked) -> int | None:
 
 def _summary(context: Context, asked: Asked) -> BaseModel:
     text = asked.values.get("by")
-    words = [word.strip() for word in ("model" if text is None else str(text)).split(",") if word.strip()]
-    return summary(
-        context, asked.period(context), by=words, filters=asked.filters(), compare=asked.flag("compare", True),
-        limit=asked.limit(),
-    )  # fmt: skip
+    by = [word.strip() for word in ("model" if text is None else str(text)).split(",") if word.strip()]
+    period, compare = asked.period(context), asked.flag("compare", True)
+    return summary(context, period, by=by, filters=asked.filters(), compare=compare, limit=asked.limit())
 
 
 def _explain(context: Context, asked: Asked) -> BaseModel:
-    baseline = asked.text("baseline")
-    return explain(
-        context, asked.span(context), context.period(baseline) if baseline else None,
-        metric=asked.text("metric") or "cost_usd", filters=asked.filters(),
-    )  # fmt: skip
+    text, metric = asked.text("baseline"), asked.text("metric") or "cost_usd"
+    baseline = context.period(text) if text else None
+    return explain(context, asked.span(context), baseline, metric=metric, filters=asked.filters())
 
 
 def _session(context: Context, asked: Asked) -> BaseModel:
@@ -164,21 +150,15 @@ def _diagnostics(context: Context, asked: Asked) -> BaseModel:
 
 
 _ANSWERS: dict[str, Callable[[Context, Asked], BaseModel]] = {
-    "summary": _summary,
-    "explain": _explain,
+    "summary": _summary, "explain": _explain, "session": _session, "diagnostics": _diagnostics,
     "recommendations": lambda context, asked: recommendations(
-        context, asked.period(context), asked.filters(), max(1, asked.limit())
-    ),
-    "diagnostics": _diagnostics,
+        context, asked.period(context), asked.filters(), max(1, asked.limit())),
     "threads": lambda context, asked: threads(context, asked.period(context), **asked.rows()),
-    "session": _session,
     "calls": lambda context, asked: calls(context, asked.period(context), **asked.rows()),
-    "status": lambda context, _: status(context),
+    "status": lambda context, _: status(context), "board": lambda context, _: board_of(context),
     "allowance": lambda context, asked: allowance(
-        context, asked.period(context), asked.filters(), min(asked.number("weeks", 4), 520), asked.text("call")
-    ),
+        context, asked.period(context), asked.filters(), min(asked.number("weeks", 4), 520), asked.text("call")),
     "call": lambda context, asked: call(context, asked.text("call") or ""),
-    "board": lambda context, _: board_of(context),
     "usage": lambda context, asked: usage(context, asked.limit(), asked.number("cursor", 0)),
     "pricing-coverage": lambda context, asked: pricing_coverage(context, asked.period(context), asked.filters()),
-}
+}  # fmt: skip

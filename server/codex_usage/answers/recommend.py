@@ -3,8 +3,6 @@
 The saving of a call is its cost minus what its own rate asks for the other tokens, so nothing is guessed per token.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,13 +12,12 @@ import msgspec
 from codex_usage.answers.advice_results import AdviceScope, Evidence, Recommendation, Recommendations, Saving
 from codex_usage.answers.advice_rules import RULES, Case, Change, Found, Rule, k
 from codex_usage.answers.calls import call_id
-from codex_usage.answers.context import Context, check_filters, usd
+from codex_usage.answers.context import Context, asking, usd
 from codex_usage.answers.diagnosis import Lifetime, cache_lifetime, diagnose
 from codex_usage.answers.periods import Period
 from codex_usage.answers.threads import short_id
 from codex_usage.answers.thresholds import Thresholds, load_thresholds
-from codex_usage.index import Filters, Scope, queries
-from codex_usage.index.facts import outputs, scanned
+from codex_usage.index import Filters, Scope, facts, queries
 from codex_usage.index.threadcalls import ThreadCall, dear_threads, thread_calls
 from codex_usage.model import Tokens
 from codex_usage.model.words import many
@@ -40,11 +37,8 @@ def recommendations(
 
     The dearest threads are examined, at most 3,000 calls. Rules about outputs and reads tell nothing where diagnostics
     has never scanned the bodies; the answer's `data_quality` says so."""
-    filters = check_filters(context.index, filters or Filters())
     limits, problems = load_thresholds()
-    with context.index.snapshot():
-        scope = context.scope(period)
-        total = queries.totals(context.index, scope, filters)
+    with asking(context, period, filters) as (scope, filters, total, about):
         lifetime = cache_lifetime(context.index, limits)
         cases = _cases(context, scope, filters, limits, lifetime)
         rates = queries.rates(context.index)
@@ -54,22 +48,18 @@ def recommendations(
         rows = [_row(group, total.cost) for group in kept[:limit]]
         counted = [call.cost or 0 for case in cases for call in case.calls if call.counted]
         saved = sum(one.cost for group in kept for one in group)
+        looked = f"in the {many(len(cases), 'thread')} examined"
+        headline = f"Nothing to recommend: no rule found a saving worth naming {looked}."
         if kept:
-            headline = (
-                f"{many(len(kept), 'change')} would have saved about ${saved / 1e9:,.2f} of ${total.cost / 1e9:,.2f}"
-                f" ({100 * saved / total.cost:.0f} %)."
-            )
-        else:
-            looked = f"in the {many(len(cases), 'thread')} examined"
-            headline = f"Nothing to recommend: no rule found a saving worth naming {looked}."
+            headline = f"{many(len(kept), 'change')} would have saved about ${saved / 1e9:,.2f} of"
+            headline += f" ${total.cost / 1e9:,.2f} ({100 * saved / total.cost:.0f} %)."
         first = next((row.scope.id for row in rows if row.scope.kind == "thread"), None)
         return Recommendations(
-            headline=headline, period=context.info(period), rows=rows, rest_rows=len(kept) - len(rows),
-            saving_usd=usd(saved) or 0.0, examined_threads=len(cases), examined_calls=len(counted),
-            examined_share=round(sum(counted) / total.cost, 4) if total.cost else None,
-            cache_minutes=lifetime.minutes, cache_minutes_source=lifetime.source, problems=problems,
-            coverage=context.coverage(),
-            data_quality=context.quality(scope, filters, total) + ("" if scanned(context.index) else _UNSCANNED),
+            headline=headline, period=about["period"], coverage=about["coverage"], rows=rows, problems=problems,
+            rest_rows=len(kept) - len(rows), saving_usd=usd(saved) or 0.0, examined_threads=len(cases),
+            examined_calls=len(counted), examined_share=round(sum(counted) / total.cost, 4) if total.cost else None,
+            cache_minutes=lifetime.minutes, cache_minutes_source=lifetime.source,
+            data_quality=about["data_quality"] + ("" if facts.scanned(context.index) else _UNSCANNED),
             next=f"usage_calls with thread={short_id(first)}" if first else "usage_threads with order=cost",
         )  # fmt: skip
 
@@ -84,7 +74,7 @@ def _cases(context: Context, scope: Scope, filters: Filters, limits: Thresholds,
         if left > 1:
             skipped, calls = thread_calls(context.index, head.key, scope, filters, min(left, MOST_OF_ONE))
             diagnoses = diagnose(calls, lifetime, limits)
-            found = outputs(context.index, head.uuid, calls[0].time_ms, int(4 * limits.noisy_output_tokens))
+            found = facts.outputs(context.index, head.uuid, calls[0].time_ms, int(4 * limits.noisy_output_tokens))
             cases[head.uuid] = Case(head, skipped, calls, diagnoses, limits, lifetime, usual, found)
             left -= len(calls)
             for call in calls:

@@ -6,8 +6,6 @@ estimated or unpriced, `credit_confidence` is exact, inferred, override or missi
 None where credits don't apply (Claude).
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +15,7 @@ from codex_usage.model.privacy import By, Hint, Identity, Label, Name, Path, Pro
 
 class _Result(BaseModel):
     # built when first used: a command needs a few of these, and each takes two milliseconds
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
 
 
 class Answer(_Result):
@@ -357,14 +355,9 @@ class Calls(Answer):
     cursor: Label | None
 
 
-class _FromTo(_Result):
-    """A result whose JSON has the names `from` and `to`; the first one is a word of Python."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
-
-
-class Span(_FromTo):
-    """The days of a window, both included, and the moments between which its amount was spent."""
+class Span(_Result):
+    """The days of a window, both included, and the moments between which its amount was spent. In JSON it begins with
+    `from` and `to`, the first of which is a word of Python."""
 
     start: Label = Field(alias="from")
     end: Label = Field(alias="to")
@@ -373,7 +366,7 @@ class Span(_FromTo):
     last: Label | None
 
 
-class From(_FromTo):
+class From(_Result):
     """An amount in the baseline (as long as the period) and in the period."""
 
     start: float = Field(alias="from")

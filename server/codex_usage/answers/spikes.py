@@ -4,10 +4,8 @@ A day is held against the days of its kind (weekdays, or weekends) of the four w
 the median absolute deviation of the logarithm, which a few odd days do not move. docs/explanation has the figures.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -45,9 +43,7 @@ def find(context: Context, metric: str, filters: Filters) -> Spike | None:
     """The largest unusual rise of the last 30 days, with its neighbours that are unusual too; None without one."""
     today = date_day(context.now.astimezone(context.zone).date())
     days = _days(context, metric, filters, today - _LOOK_BACK - _HISTORY, today)
-    if not days:
-        return None
-    first = min(days)
+    first = min(days, default=today)
     values = {day: days.get(day, 0.0) for day in range(first, today + 1)}
     rises = {day: rise for day in values if day > today - _LOOK_BACK and (rise := _rise(values, day))}
     if not rises:
@@ -134,11 +130,8 @@ def is_unusual(
     usual = sum(known[-before:]) / unit / before * count
     if len(known) < 3:
         return abs(change) > 0.2 * usual
-    deviation = _deviation(known) / unit * math.sqrt(count + count * count / before)
+    middle = median(known)  # the standard deviation of days, by the median of the absolute ones
+    deviation = (
+        1.4826 * median(abs(value - middle) for value in known) / unit * math.sqrt(count + count * count / before)
+    )
     return abs(change) > max(3 * deviation, 0.05 * usual)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """The standard deviation of days, by the median of the absolute ones."""
-    middle = median(values)
-    return 1.4826 * median(abs(value - middle) for value in values)

@@ -1,7 +1,5 @@
 """A thread's story: its costliest turns with what they caused, and what stands out in its life."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -28,25 +26,17 @@ def costly_turns(own: Sequence[TurnRow], caused: Sequence[TurnRow], most: int = 
     """The costliest of a thread's turns, with what they caused in the threads below it."""
     delegated = _delegated({turn.key for turn in own}, caused)
     known = bool(delegated) or not caused
-    turns = []
-    for turn in own:
-        cost = turn.cost if turn.calls else 0
-        given = delegated.get(turn.key, 0)
-        if turn.calls or given:
-            turns.append((cost, given, turn))
+    costs = [(turn.cost if turn.calls else 0, delegated.get(turn.key, 0), turn) for turn in own]
+    turns = [row for row in costs if row[2].calls or row[1]]
     turns.sort(key=lambda row: (-(row[0] or 0) - row[1], row[2].started_ms or 0, row[2].key))
     return [
         TurnCost(
-            turn_id=turn.key,
-            started=iso(turn.started_ms),
-            calls=turn.calls,
-            cost_usd=usd(cost),
+            turn_id=turn.key, started=iso(turn.started_ms), calls=turn.calls, cost_usd=usd(cost),
             delegated_usd=usd(given) if known else None,
-            with_delegated_usd=usd(None if cost is None and not given else (cost or 0) + given),
-            outcome=turn.outcome,
+            with_delegated_usd=usd(None if cost is None and not given else (cost or 0) + given), outcome=turn.outcome,
         )
         for cost, given, turn in turns[:most]
-    ]
+    ]  # fmt: skip
 
 
 def _delegated(own: set[str], caused: Sequence[TurnRow]) -> dict[str, int]:

@@ -1,7 +1,5 @@
 """The result of `session`: one thread with its story, its turns and what it led to."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from codex_usage.answers.results import Answer, CallLine, Coverage, SummaryRow, ThreadLine, _Result

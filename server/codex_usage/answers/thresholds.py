@@ -1,7 +1,5 @@
 """From where on something counts as high, low or large: the user's thresholds.json over our own numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
