@@ -120,11 +120,13 @@ def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
         columns["confidence"] = [_CONFIDENCES.index(rates[key].confidence) for key in raw["rate"]]
         sure = {None: -1} | {word: place for place, word in enumerate(_CREDIT_CONFIDENCES)}
         columns["credit_confidence"] = [sure[rates[key].credit_confidence] for key in raw["rate"]]
+        turns = _Places({})
+        columns["turn"] = [turns.of(turn) for turn in columns["turn"]]
         threads, of_thread = _threads(index, raw["thread"], places)
         columns["thread"] = [of_thread[key] for key in raw["thread"]]
         tags, texts = dict(board.projects(index).values()), _texts(places)
         return Usage(
-            **texts, total=total, offset=offset, cwds=places["cwd"].texts,
+            **texts, total=total, offset=offset, cwds=places["cwd"].texts, turns=turns.texts,
             tags=[[tag for tag in (tags.get(label) or "").split(",") if tag] for label in texts["projects"]],
             origins=[origin.who for origin in ORIGINS], origin_reasons=[origin.reason for origin in ORIGINS],
             credit_confidences=_CREDIT_CONFIDENCES, threads=threads, calls=CallColumns.model_construct(None, **columns),

@@ -95,7 +95,7 @@ class CallColumns(_Result):
     id: list[Identity]
     time: Numbers
     thread: Numbers
-    turn: list[Identity | None]
+    turn: Numbers
     model: Numbers
     effort: Numbers
     tier: Numbers
@@ -131,6 +131,7 @@ class Usage(Answer):
     origins: list[Label]
     origin_reasons: list[Label]
     cwds: list[Path]
+    turns: list[Identity]
     confidences: list[Label]
     credit_confidences: list[Label]
     threads: ThreadColumns

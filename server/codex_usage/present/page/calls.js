@@ -21,7 +21,7 @@ function callLine(i) {
   return {
     call_id: c.id[i], timestamp: new Date(c.time[i]).toISOString(), provider: pick(u.providers, th.provider[at]),
     model: pick(u.models, c.model[i]), effort: pick(u.efforts, c.effort[i]), service_tier: pick(u.tiers, c.tier[i]),
-    thread_id: th.id[at], turn_id: c.turn[i], parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
+    thread_id: th.id[at], turn_id: pick(u.turns, c.turn[i]), parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
     project: pick(u.projects, c.project[i]), cwd: pick(u.cwds, c.cwd[i]), origin: u.origins[c.origin[i]],
     origin_reason: u.origin_reasons[c.origin[i]], input_tokens: c.input[i], cached_input_tokens: c.cached[i],
     uncached_input_tokens: Math.max(0, c.input[i] - c.cached[i]), cache_write_input_tokens: c.cache_write[i],

@@ -239,9 +239,12 @@ const data = {
   /** More calls of a live server: the next older ones. */
   async more() {
     const more = await this.fetch(`/api/usage?limit=100000&cursor=${this.usage.calls.id.length}`), had = this.usage;
-    const join = (/** @type {any[]} */ list, /** @type {any[]} */ added) => added.map((one) => { const at = list.indexOf(one); return at >= 0 ? at : list.push(one) - 1; });
+    const join = (/** @type {any[]} */ list, /** @type {any[]} */ added) => {
+      const at = new Map(list.map((one, k) => [one, k]));
+      return added.map((one) => at.get(one) ?? list.push(one) - 1);
+    };
     const placed = /** @type {Record<string, number[]>} */ ({});
-    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds" })) placed[name] = join(had[list], more[list]);
+    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds", turn: "turns" })) placed[name] = join(had[list], more[list]);
     const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])), to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
     had.projects.forEach((/** @type {string} */ one, /** @type {number} */ k) => (had.tags[k] ??= more.tags[more.projects.indexOf(one)] ?? []));
     const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter((/** @type {[string, number]} */ [id]) => !at.has(id));
@@ -316,9 +319,9 @@ const data = {
   searched(query) {
     const u = this.usage, c = u.calls, th = u.threads, has = (/** @type {any} */ text) => typeof text === "string" && text.toLowerCase().includes(query);
     const places = (/** @type {any[]} */ list) => list.map((one) => (Array.isArray(one) ? one.some(has) : has(one)));
-    const models = places(u.models), projects = places(u.projects), tags = places(u.tags), cwds = places(u.cwds);
+    const models = places(u.models), projects = places(u.projects), tags = places(u.tags), cwds = places(u.cwds), turns = places(u.turns);
     const threads = th.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, th.name[k], th.role[k], th.agent[k], th.branch[k]].some(has) || cwds[th.cwd[k]]);
-    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id[i]) || has(c.turn[i]);
+    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id[i]) || turns[c.turn[i]];
   },
 };
 
