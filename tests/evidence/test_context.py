@@ -240,7 +240,12 @@ def test_a_damaged_container_is_told_without_a_leak(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("nonsense", "is no call's id"), ("../../etc", "is no call's id"), ("0000000", "No call"), ("", "is no call's id")],
+    [
+        ("nonsense", "is no call's id"),
+        ("../../etc", "is no call's id"),
+        ("", "is no call's id"),
+        ("0000000", "No call"),
+    ],
 )
 def test_an_id_that_fits_no_call_is_refused(text: str, words: str, tmp_path: Path) -> None:
     home = _Home(tmp_path, _talk())

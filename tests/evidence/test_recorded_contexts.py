@@ -98,7 +98,8 @@ def test_entries_lie_between_the_bounds_of_their_call(case: Path) -> None:
                 owners[line] += _from_model(rows[line - 1])
                 if _from_model(rows[line - 1]) and "call_id" in body:
                     asked[body["call_id"]] = place
-                if body.get("type", "").endswith("_output") and body.get("call_id") in asked and "shapes" not in case.name:
+                known = body.get("call_id") in asked and "shapes" not in case.name
+                if known and body.get("type", "").endswith("_output"):
                     assert asked[body["call_id"]] == place - 1, "what a tool gives out goes to the next call"
                 assert not re.search(r"^event_msg.(user|agent)_message", f"{rows[line - 1]['type']}.{body.get('type')}")
         assert max(owners.values(), default=0) <= 1, "what the model said belongs to one call"
