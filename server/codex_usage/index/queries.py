@@ -485,16 +485,14 @@ def snapshots(
 ) -> list[tuple[int, float, int | None]]:
     """(time, used percent, resets at (s)) of one window since a time, the newest first: the last snapshot of each
     step. Hops back along their index, as reading all of them took ten times as long."""
-    query = (
-        "SELECT time_ms, used_percent, resets_at FROM windows WHERE minutes = ? AND coalesce(limit_id, 'codex') = ?"
-        " AND time_ms >= ? AND time_ms < ? ORDER BY time_ms DESC LIMIT 1"
-    )
-    found = []
-    before = 1 << 60
-    while row := index.sql.execute(query, (minutes, limit, since_ms, before)).fetchone():
-        found.append(row)
-        before = row[0] // step_ms * step_ms
-    return found
+    window = "w.minutes = :minutes AND coalesce(w.limit_id, 'codex') = :limit AND"
+    hop = f"SELECT max(time_ms) FROM windows w WHERE {window} w.time_ms >= :since"
+    return index.sql.execute(
+        f"WITH RECURSIVE hops(at) AS (SELECT ({hop}) UNION ALL SELECT ({hop} AND w.time_ms < at / :step * :step)"
+        " FROM hops WHERE at IS NOT NULL) SELECT at, max(used_percent), resets_at FROM hops"
+        f" CROSS JOIN windows w ON {window} w.time_ms = at GROUP BY at ORDER BY at DESC",
+        {"minutes": minutes, "limit": limit, "since": since_ms, "step": step_ms},
+    ).fetchall()
 
 
 def spent(index: Index, start_ms: int, end_ms: int, limit: str | None = None) -> list[tuple[int, int, int]]:
