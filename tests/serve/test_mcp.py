@@ -127,6 +127,13 @@ def test_the_page_is_written_and_its_place_is_told(folder: Path, server: Server)
     assert page.stat().st_size == told["bytes"]
 
 
+def test_a_private_page_does_not_tell_its_place_but_how_to_open_it(folder: Path) -> None:
+    with Server(environment(folder) | {"CODEX_USAGE_PRIVACY_MODE": "redacted"}) as server:
+        text = server.text("usage_dashboard")
+    assert str(folder) not in text
+    assert json.loads(text)["next"] == "codex-usage open-dashboard opens it"
+
+
 # -- questions --------------------------------------------------------------------------------------------------
 
 

@@ -337,7 +337,7 @@ def dashboard(settings: Settings, output: str | None, limit: int, opened: bool) 
     with settings.asking() as context:
         done = write_page(context, path, private=settings.private, limit=limit, lang=language(settings.lang))
     if settings.as_json:
-        click.echo(done.model_dump_json(indent=2))
+        click.echo(settings.private(done).model_dump_json(indent=2))
     else:
         some = "" if done.calls == done.total_calls else f" of {done.total_calls:,}; the older ones are in the sums"
         click.echo(f"{path}: {many(done.calls, 'call')}{some} ({done.bytes / 1e6:.1f} MB)\n{done.url}")

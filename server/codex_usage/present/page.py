@@ -25,7 +25,7 @@ from codex_usage.answers.questions import Asked, ask
 from codex_usage.answers.results import Answer, Coverage
 from codex_usage.homes.config import write_bytes
 from codex_usage.model import BadInput
-from codex_usage.model.privacy import Kind
+from codex_usage.model.privacy import Hint, Kind
 
 #: What the file answers beside the figures of its own: a page without a server can't ask again.
 _PERIODS = ("today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
@@ -49,6 +49,7 @@ class Dashboard(Answer):
     total_calls: int
     bytes: int
     coverage: Coverage
+    next: Hint = "codex-usage open-dashboard opens it"
 
 
 def write_page(
@@ -72,7 +73,7 @@ def write_page(
     text = page({**data, "answers": _object(answers), "diagnostics": _object(sections)}, lang).encode()
     write_bytes(path, text)
     return Dashboard(path=str(path), url=path.absolute().as_uri(), calls=len(usage.calls.id), total_calls=usage.total,
-                     bytes=len(text), coverage=context.coverage(), privacy_mode=board.privacy_mode)  # fmt: skip
+                     bytes=len(text), coverage=context.coverage())  # fmt: skip
 
 
 def language(name: str | None, env: Mapping[str, str] = os.environ) -> str:
