@@ -6,15 +6,13 @@ from typing import Any
 
 from codex_usage.answers.board_results import Board, CallColumns, Cube, ThreadColumns, TurnDays, Usage, Year
 from codex_usage.answers.calls import call_id
-from codex_usage.answers.context import Context, quantile, sums, usd
+from codex_usage.answers.context import CONFIDENCES, PROVIDERS, Context, quantile, sums, usd
 from codex_usage.index import Filters, Index, board, queries
 from codex_usage.index.zones import Days, day_date
 from codex_usage.model import ORIGINS
 
 _TURN_DAYS = 90
-_PROVIDERS = ["codex", "claude"]
 _WHO = ["unknown", "user", "codex"]
-_CONFIDENCES = ["exact", "estimated", "unpriced"]
 _CREDIT_CONFIDENCES = ["exact", "inferred", "override", "missing"]
 _SETTINGS = ("model", "effort", "tier", "project")
 
@@ -49,7 +47,7 @@ def _places(index: Index) -> dict[str, _Places]:
 
 def _texts(places: Mapping[str, _Places]) -> dict[str, Any]:
     texts = {f"{word}s": places[word].texts for word in _SETTINGS}
-    return {**texts, "providers": _PROVIDERS, "confidences": _CONFIDENCES}
+    return {**texts, "providers": list(PROVIDERS), "confidences": list(CONFIDENCES)}
 
 
 def board_of(context: Context) -> Board:
@@ -61,9 +59,9 @@ def board_of(context: Context) -> Board:
         places = _places(index)
         for word in _SETTINGS:
             cube[word] = places[word].column(cube[word])
-        cube["provider"] = [_PROVIDERS.index(name) for name in cube["provider"]]
+        cube["provider"] = [PROVIDERS.index(name) for name in cube["provider"]]
         cube["origin"] = [_WHO.index(ORIGINS[code].who) for code in cube["origin"]]
-        cube["confidence"] = [_CONFIDENCES.index(name) for name in cube["confidence"]]
+        cube["confidence"] = [CONFIDENCES.index(name) for name in cube["confidence"]]
         threads = board.threads_by_day(index)
         return Board(
             **_texts(places), zone=context.zone_name, origins=_WHO, cube=Cube.model_construct(None, **cube),
@@ -117,7 +115,7 @@ def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
             columns[word] = found.column(columns[word])
         rates = {key: stored.rate for key, stored in queries.rates(index).items()}
         columns["id"] = [call_id(uid) for uid in raw["uid"]]
-        columns["confidence"] = [_CONFIDENCES.index(rates[key].confidence) for key in raw["rate"]]
+        columns["confidence"] = [CONFIDENCES.index(rates[key].confidence) for key in raw["rate"]]
         sure = {None: -1} | {word: place for place, word in enumerate(_CREDIT_CONFIDENCES)}
         columns["credit_confidence"] = [sure[rates[key].credit_confidence] for key in raw["rate"]]
         turns = _Places({})
@@ -142,7 +140,7 @@ def _threads(index: Index, keys: Iterable[int], places: Mapping[str, _Places]) -
     fields = enumerate(ThreadColumns.model_fields)
     columns: dict[str, Any] = {name: [row[at] for row in heads.values()] for at, name in fields}
     columns["project"] = places["project"].column(columns["project"])
-    columns["provider"] = [_PROVIDERS.index(name) for name in columns["provider"]]
+    columns["provider"] = [PROVIDERS.index(name) for name in columns["provider"]]
     columns["parent"] = [place.get(key, -1) for key in columns["parent"]]
     columns["cwd"] = [places["cwd"].of(text) for text in columns["cwd"]]
     return ThreadColumns.model_construct(None, **columns), place

@@ -20,8 +20,8 @@ from codex_usage.model.words import many
 from codex_usage.money.config import CONFIG_FILES, load_budgets, load_pricing, load_rate_card
 from codex_usage.money.reading import load_allowance
 
-_PROVIDERS = ("codex", "claude")
-_CONFIDENCES = ("exact", "estimated", "unpriced")
+PROVIDERS = ("codex", "claude")
+CONFIDENCES = ("exact", "estimated", "unpriced")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def check_filters(index: Index, filters: Filters) -> Filters:
             more = "" if len(near) == len(known) else " …"
             has = f"; it has {', '.join(near)}{more}" if known else ", which holds no calls yet"
             raise BadInput(f"No {word} {value!r} is in the index{has}.", *(near if word == "project" else ()))
-    for word, words, between in (("confidence", _CONFIDENCES, ", "), ("provider", _PROVIDERS, " or ")):
+    for word, words, between in (("confidence", CONFIDENCES, ", "), ("provider", PROVIDERS, " or ")):
         if (value := getattr(filters, word)) not in (None, *words):
             raise BadInput(f"Unknown {word} {value!r}; use {between.join(words)}.")
     return filters if filters.thread is None else replace(filters, thread=find_thread(index, filters.thread))

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from codex_usage import __version__
 from codex_usage.answers import Context
+from codex_usage.answers.diagnostics import SECTIONS
 from codex_usage.answers.questions import Asked, ask
 from codex_usage.answers.results import Answer, Coverage
 from codex_usage.homes.config import write_bytes
@@ -30,8 +31,6 @@ from codex_usage.model.privacy import Hint, Kind
 #: What the file answers beside the figures of its own: a page without a server can't ask again.
 _PERIODS = ("today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
 _PERIODIC, _ONCE = ("explain", "recommendations"), ("allowance", "pricing-coverage", "status")
-_SECTIONS = ("overview", "tools", "mcp", "tool-output", "commands", "git-interactions", "file-reads",
-             "file-modifications", "read-productivity", "concentration")  # fmt: skip
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("core", "charts", "overview", "insights", "calls", "threads", "diagnostics", "call", "main")
 LANGUAGES = ("en", "vi", "es", "fr", "de", "pt", "ja", "zh", "ko", "ru", "it", "ar")
@@ -68,7 +67,7 @@ def write_page(
         answers |= {f"{name}?period={period}": _json(told(name, {"period": period}))
                     for name in _PERIODIC for period in _PERIODS}  # fmt: skip
         asked = {"period": "last_30_days", "scan": False}
-        sections = {name: _json(told("diagnostics", {**asked, "section": name})) for name in _SECTIONS}
+        sections = {name: _json(told("diagnostics", {**asked, "section": name})) for name in SECTIONS}
     data = {"meta": meta(context, board, lang, live=False, demo=demo), "board": _json(board), "usage": _json(usage)}
     text = page({**data, "answers": _object(answers), "diagnostics": _object(sections)}, lang).encode()
     write_bytes(path, text)

@@ -59,11 +59,11 @@ def _text(
     question = tool.question
     if name == "usage_threads" and values.get("thread"):
         question, values = "session", {"thread": values["thread"]}
-    if question not in _OTHERS and "limit" in QUESTIONS[question].takes and values.get("limit") in (None, ""):
-        values["limit"] = _ROWS.get(question, 8)
     if question in _OTHERS:
         with reading(Asked("board", {}, places)) as context:
             return for_model(private(_OTHERS[question](context, places, values, private, env)), detail)
+    if "limit" in QUESTIONS[question].takes and values.get("limit") in (None, ""):
+        values["limit"] = _ROWS.get(question, 8)
     asked = Asked(question, values, places, current, _SCAN_SECONDS, _MOST_ROWS)
     with reading(asked) as context:
         while True:
