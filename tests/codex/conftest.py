@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.codex import CodexLab, CodexMissingError, install
+from tests.lab.codex import CodexLab, NpmError, install
 from tests.lab.responses import MockResponses
 
 
@@ -22,7 +22,7 @@ def binary(version: str) -> Path:
     """The installed binary, or a skip that says why there is none."""
     try:
         return install(version)
-    except CodexMissingError as reason:
+    except NpmError as reason:
         pytest.skip(str(reason))
 
 

@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,32 +32,39 @@ STRIPPED = re.compile(r"(openai|codex|git|python|pytest)_|.*_proxy$|.*_api_key$"
 FILES = {"a.py": "print(1)\n", "test_a.py": "def test_ok():\n    assert True\n\n\ndef test_bad():\n    assert 1 == 2\n"}
 
 
-class CodexMissingError(Exception):
-    """The binary could not be installed; the message has npm's last words."""
+class NpmError(Exception):
+    """A package could not be installed; the message has npm's last words."""
 
 
-def install(version: str, seconds: float = 240.0, attempts: int = 3) -> Path:
-    """The `codex` of `@openai/codex@version`, from the cache folder or from npm. CodexMissingError."""
+def install(version: str) -> Path:
+    """The `codex` of `@openai/codex@version`, from the cache folder or from npm. Raises NpmError."""
+    program = Path("node_modules", ".bin", "codex")
+    return installed(version, f"@openai/codex@{version}", lambda folder: _works(folder / program, version)) / program
+
+
+def installed(
+    name: str, package: str, works: Callable[[Path], bool], seconds: float = 240.0, attempts: int = 3
+) -> Path:
+    """The folder `name` of the cache with a package of npm that works, installed there if need be. Raises NpmError."""
     cache = Path(os.environ.get("CODEX_USAGE_TEST_CACHE") or REPOSITORY / ".cache" / "codex")
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n", encoding="utf-8")
-    folder, binary = cache / version, cache / version / "node_modules" / ".bin" / "codex"
-    with (cache / f"{version}.lock").open("w", encoding="utf-8") as lock:
+    folder = cache / name
+    with (cache / f"{name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = "npm is not on the PATH"
         for _ in range(attempts if shutil.which("npm") else 0):
-            if _works(binary, version):
+            if works(folder):
                 break
             shutil.rmtree(folder, ignore_errors=True)
-            said = _npm_install(folder, version, seconds)
-        if not _works(binary, version):
-            raise CodexMissingError(f"@openai/codex@{version}: {said}")
-    return binary
+            said = _npm_install(folder, package, seconds)
+        if not works(folder):
+            raise NpmError(f"{package}: {said}")
+    return folder
 
 
-def _npm_install(folder: Path, version: str, seconds: float) -> str:
+def _npm_install(folder: Path, package: str, seconds: float) -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    package = f"@openai/codex@{version}"
     done = run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", package], folder, seconds)
     return done.stderr[-500:]
 
