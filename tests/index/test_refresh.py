@@ -10,7 +10,7 @@ import pytest
 
 from codex_usage.homes import Places
 from codex_usage.index import open_index, refresh
-from codex_usage.index.refresh import coverage
+from codex_usage.index.refresh import _marks, coverage
 from tests.support.index import LIMITS, calls_in, clean_build, places_of, refreshed, snapshot_of
 from tests.support.rollouts import NOON, Rollout
 
@@ -86,7 +86,7 @@ def test_a_bulk_load_that_was_cut_off_is_completed(places: Places, monkeypatch: 
     write_days(places.codex[0], 3)
 
     with open_index(places.index) as index:
-        run = LIMITS._Run(index, places, LIMITS._marks(places), None)
+        run = LIMITS._Run(index, places, _marks(places), None)
         assert run.pending()
         with index.write():
             run.batch(None)
@@ -102,7 +102,7 @@ def test_a_refresh_that_waited_for_another_sees_what_that_one_saw(places: Places
     child = parent.fork().wait(1000).turn().call(input=300, output=11)
     child.write(places.codex[0])
     with open_index(places.index) as index:
-        run = LIMITS._Run(index, places, LIMITS._marks(places), None)
+        run = LIMITS._Run(index, places, _marks(places), None)
         assert run.pending()
         parent.write(places.codex[0])
         child.call(input=400, output=12).write(places.codex[0])
@@ -203,7 +203,7 @@ def test_a_bulk_load_cut_off_in_one_zone_is_completed_in_another(
         Rollout(now=late + number).turn().call(input=1, output=1).write(places.codex[0])
     monkeypatch.setenv("CODEX_USAGE_TZ", "UTC")
     with open_index(places.index) as index:
-        run = LIMITS._Run(index, places, LIMITS._marks(places), None)
+        run = LIMITS._Run(index, places, _marks(places), None)
         assert run.pending()
         with index.write():
             run.batch(None)

@@ -42,31 +42,35 @@ def install(version: str) -> Path:
     return installed(version, f"@openai/codex@{version}", lambda folder: _works(folder / program, version)) / program
 
 
+def npm_install(folder: Path, package: str, seconds: float) -> str:
+    """Install a package of npm into an empty folder; npm's last words."""
+    if not shutil.which("npm"):
+        return "npm is not on the PATH"
+    done = run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", package], folder, seconds)
+    return done.stderr[-500:]
+
+
 def installed(
-    name: str, package: str, works: Callable[[Path], bool], seconds: float = 240.0, attempts: int = 3
-) -> Path:
-    """The folder `name` of the cache with a package of npm that works, installed there if need be. Raises NpmError."""
+    name: str, package: str, works: Callable[[Path], bool], seconds: float = 240.0, attempts: int = 3,
+    put: Callable[[Path, str, float], str] = npm_install,
+) -> Path:  # fmt: skip
+    """The folder `name` of the cache with a package that works, `put` there if need be. Raises NpmError."""
     cache = Path(os.environ.get("CODEX_USAGE_TEST_CACHE") or REPOSITORY / ".cache" / "codex")
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n", encoding="utf-8")
     folder = cache / name
     with (cache / f"{name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said = "npm is not on the PATH"
-        for _ in range(attempts if shutil.which("npm") else 0):
+        said = ""
+        for _ in range(attempts):
             if works(folder):
                 break
             shutil.rmtree(folder, ignore_errors=True)
-            said = _npm_install(folder, package, seconds)
+            folder.mkdir()
+            said = put(folder, package, seconds)
         if not works(folder):
             raise NpmError(f"{package}: {said}")
     return folder
-
-
-def _npm_install(folder: Path, package: str, seconds: float) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    done = run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", package], folder, seconds)
-    return done.stderr[-500:]
 
 
 def _works(binary: Path, version: str) -> bool:

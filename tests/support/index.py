@@ -10,7 +10,7 @@ from codex_usage.homes import Places
 from codex_usage.index import Index, Refreshed, open_index, refresh
 
 #: The module, which the package hides behind its function of the same name: for its limits.
-LIMITS = importlib.import_module("codex_usage.index.refresh")
+LIMITS = importlib.import_module("codex_usage.index.batches")
 
 #: Columns that differ between two indexes of the same logs, or only say how an index came to be.
 _OWN = {"id", "inode", "mtime_ns", "state"} | {

@@ -12,10 +12,11 @@ import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Context, Decimal
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import IO, Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -79,13 +80,21 @@ def as_json(value: object) -> bytes:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file at once, for the user's eyes only; a link stays a link. Raises BadInput."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which takes the place of another at once when all went well. Raises BadInput."""
     target = Path(os.path.realpath(path))
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([one for one in (target.parent, *target.parent.parents) if not one.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".codex-usage-", dir=target.parent) as folder:
             descriptor, name = tempfile.mkstemp(dir=folder)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from codex_usage.model import LogFile
+from codex_usage.model.nouns import LogFile, kind_of
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -39,25 +39,27 @@ class Listing:
         return paths
 
 
-def list_logs(codex: tuple[Path, ...], claude: tuple[Path, ...]) -> Listing:
-    """Every rollout and transcript under the homes, each logical log once.
+def list_logs(codex: tuple[Path, ...], claude: tuple[Path, ...], imported: Path | None = None) -> Listing:
+    """Every rollout and transcript under the homes, each logical log once, and our own records of other sources.
 
     The same log may stand twice for a moment (archived while listed, compressed, synchronised into a second
     home): the plain form wins over the compressed one, then the longer, then the one that is not archived.
     """
     listing = Listing()
-    for entry, provider, home, archived in _logs(codex, claude, listing):
+    for entry, provider, home, archived in _logs(codex, claude, imported, listing):
         _add(listing, entry, provider, home, archived)
     return listing
 
 
-def unchanged(codex: tuple[Path, ...], claude: tuple[Path, ...], marks: dict[str, tuple[int, int, int]]) -> bool:
+def unchanged(
+    codex: tuple[Path, ...], claude: tuple[Path, ...], imported: Path, marks: dict[str, tuple[int, int, int]]
+) -> bool:
     """True when the logs on disk are those of `marks` (path to size, time and inode), each once and as they were.
 
     The usual answer of a question with nothing new: it builds nothing and stops at the first difference."""
     left = len(marks)
     stack = [str(home / folder) for home in codex for folder in ("sessions", "archived_sessions")]
-    stack += [str(home / "projects") for home in claude]
+    stack += [*(str(home / "projects") for home in claude), str(imported)]
     while stack:
         try:
             with os.scandir(stack.pop()) as entries:
@@ -77,7 +79,7 @@ def unchanged(codex: tuple[Path, ...], claude: tuple[Path, ...], marks: dict[str
 
 
 def _logs(
-    codex: tuple[Path, ...], claude: tuple[Path, ...], listing: Listing
+    codex: tuple[Path, ...], claude: tuple[Path, ...], imported: Path | None, listing: Listing
 ) -> Iterator[tuple[os.DirEntry[str], str, str, bool]]:
     """(entry, provider, home, archived) of everything named like a log; homes read and problems go to `listing`."""
     for home in codex:
@@ -93,6 +95,11 @@ def _logs(
             for entry in _walk(str(home / "projects"), str(home), listing):
                 if entry.name.endswith(".jsonl"):
                     yield entry, "claude", str(home), False
+    if imported:
+        listing.read.add(str(imported))
+        for entry in _walk(str(imported), str(imported), listing):
+            if (kind := kind_of(entry.name)) and entry.name.endswith(".jsonl"):
+                yield entry, kind, str(imported), False
 
 
 def _walk(folder: str, home: str, listing: Listing) -> Iterator[os.DirEntry[str]]:
@@ -131,8 +138,9 @@ def _add(listing: Listing, entry: os.DirEntry[str], provider: str, home: str, ar
     except OSError:
         return  # moved away between the listing and the look: the next refresh sees where it went
     name = entry.name.removesuffix(".zst")
-    ids = _UUID.findall(name)
-    thread_id = name.removesuffix(".jsonl") if provider == "claude" else next(iter(ids), None)
+    # a session, or what was shown of one; a bundle is like a thread of its own
+    whole = name.removesuffix(".jsonl").removeprefix("" if provider == "bundle" else f"~{provider}-")
+    thread_id = next(iter(_UUID.findall(name)), None) if provider == "codex" else whole
     file = LogFile(name, entry.path, provider, home, stat.st_size, stat.st_mtime_ns, stat.st_ino, thread_id, archived)
     other = listing.files.get(name)
     if other is None or _preference(file) > _preference(other):

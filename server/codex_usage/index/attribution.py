@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from codex_usage.homes.project_config import IGNORED, load_projects
-from codex_usage.homes.projects import Project, project_of
+from codex_usage.homes.projects import NO_PROJECT, Project, project_of
 from codex_usage.homes.repositories import repository_of
 
 
@@ -17,11 +17,12 @@ class Attribution:
     def __init__(self, sql: sqlite3.Connection) -> None:
         self.sql = sql
         self.own = load_projects()
-        self._known: dict[tuple[str | None, str | None, str | None], int] = {}
+        self._known: dict[tuple[str | None, str | None, str | None, int], int] = {}
 
-    def of(self, cwd: str | None, home: str | None, remote: str | None) -> int:
-        """The id of the project of a call in `cwd`, of a thread that began in `home` and logged a remote (hashed)."""
-        key = (cwd, home, remote)
+    def of(self, cwd: str | None, home: str | None, remote: str | None, bundle: int = 0) -> int:
+        """The id of the project of a call in `cwd`, of a thread that began in `home` and logged a remote (hashed). For
+        a call of a bundle (its file's id) the machine that it came from has decided."""
+        key = (cwd, home, remote, bundle)
         if key not in self._known:
             project = self._decide(*key)
             tags = self._tags(project.label)
@@ -30,10 +31,15 @@ class Attribution:
             self._known[key] = row[0]
         return self._known[key]
 
-    def _decide(self, cwd: str | None, home: str | None, remote: str | None) -> Project:
+    def _decide(self, cwd: str | None, home: str | None, remote: str | None, bundle: int) -> Project:
         folder = cwd or home
         if self.own.ignores(folder):
             return IGNORED
+        if bundle:
+            query = "SELECT key, label FROM decided WHERE file_id = ? AND cwd IS ?"
+            best = " ORDER BY (home, remote) IS (?, ?) DESC"
+            row = self.sql.execute(query + best, (bundle, cwd, home, remote)).fetchone()
+            return self.own.renamed(Project(*row), folder) if row else NO_PROJECT
         if not (home or remote) or not _inside(cwd, home):
             home, remote = cwd, None  # it works elsewhere than its thread
         if home and not remote:
@@ -57,17 +63,23 @@ class Attribution:
 
         Returns the (thread, day) pairs of the calls that moved to another project."""
         where, bound = ("", ()) if thread is None else (" AND t.id = ?", (thread,))
-        heads = self.sql.execute(f"SELECT cwd, remote, id FROM threads t WHERE file IS NOT NULL{where}", bound)
-        self.sql.executemany(
-            "UPDATE threads SET project_id = ? WHERE id = ?",
-            [(self.of(cwd, cwd, remote), key) for cwd, remote, key in heads.fetchall()],
-        )
-        rows = self.sql.execute(
-            "SELECT w.text, t.cwd, t.remote, c.project_id, c.id, c.thread_id, c.day FROM calls c JOIN threads t"
-            f" ON t.id = c.thread_id{where} LEFT JOIN names w ON w.id = c.cwd_id",
+        bundles = "(SELECT id, name FROM files WHERE provider = 'bundle') f ON f."
+        heads = self.sql.execute(
+            "SELECT cwd, remote, coalesce(f.id, 0), t.id FROM threads t"
+            f" LEFT JOIN {bundles}name = t.file WHERE t.file IS NOT NULL{where}",
             bound,
         )
-        moved = [(new, *row[4:]) for row in rows if (new := self.of(*row[:3])) != row[3]]
+        self.sql.executemany(
+            "UPDATE threads SET project_id = ? WHERE id = ?",
+            [(self.of(cwd, cwd, remote, bundle), key) for cwd, remote, bundle, key in heads.fetchall()],
+        )
+        rows = self.sql.execute(
+            "SELECT w.text, t.cwd, t.remote, coalesce(f.id, 0), c.project_id, c.id, c.thread_id, c.day FROM calls c"
+            f" JOIN threads t ON t.id = c.thread_id{where} LEFT JOIN names w ON w.id = c.cwd_id"
+            f" LEFT JOIN {bundles}id = c.file_id",
+            bound,
+        )
+        moved = [(new, *row[5:]) for row in rows if (new := self.of(*row[:4])) != row[4]]
         self.sql.executemany("UPDATE calls SET project_id = ? WHERE id = ?", [row[:2] for row in moved])
         if thread is None:
             self._tidy()

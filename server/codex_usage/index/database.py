@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from codex_usage.homes.platform import is_posix, owners_but_us
 from codex_usage.index import schema
 from codex_usage.model import BadInput, IndexBusy, IndexForeign, IndexTooNew, UsageError
 
@@ -100,11 +101,11 @@ def _foreign(path: Path) -> IndexForeign:
     return IndexForeign(f"{path} is not a codex-usage index; name another file with --db, or move it away.")
 
 
-def open_index(path: Path) -> Index:
-    """Open or make the index at `path`. Raises IndexForeign, IndexTooNew, IndexBusy or BadInput."""
+def open_index(path: Path, of: Any = schema) -> Index:
+    """Open or make the index at `path`, `of` a schema. Raises IndexForeign, IndexTooNew, IndexBusy or BadInput."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.name == "posix":
+        if is_posix():
             _check_owner(path)
         if not path.exists():
             path.touch(0o600)  # SQLite gives the same rights to the files beside it
@@ -115,7 +116,7 @@ def open_index(path: Path) -> Index:
             " folder you can write."
         ) from error
     try:
-        index = _checked(path, connection)
+        index = _checked(path, connection, of)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise explained(path, error) or error from error
@@ -127,12 +128,12 @@ def open_index(path: Path) -> Index:
 
 def _check_owner(path: Path) -> None:
     """Refuse an index that others can put theirs in place of; in a sticky folder such as /tmp they can't."""
-    folder, owners = path.parent, {one.stat().st_uid for one in (path.parent, path) if one.exists()}
-    if owners - {os.geteuid(), 0} or folder.stat().st_mode & (stat.S_ISVTX | 0o022) in (0o020, 0o002, 0o022):
+    folder = path.parent
+    if owners_but_us(folder, path) or folder.stat().st_mode & (stat.S_ISVTX | 0o022) in (0o020, 0o002, 0o022):
         raise BadInput(f"Others own or can write to {folder}; run `chmod 700 {folder}`, or name a folder of your own.")
 
 
-def _checked(path: Path, sql: sqlite3.Connection) -> Index:
+def _checked(path: Path, sql: sqlite3.Connection, of: Any) -> Index:
     sql.execute("PRAGMA busy_timeout = 30000")
     sql.execute("PRAGMA secure_delete = ON")
     index = Index(path, sql)
@@ -140,30 +141,30 @@ def _checked(path: Path, sql: sqlite3.Connection) -> Index:
         application = sql.execute("PRAGMA application_id").fetchone()[0]
         version = sql.execute("PRAGMA user_version").fetchone()[0]
         tables = sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != schema.APPLICATION_ID:
+    if application != of.APPLICATION_ID:
         if tables:
             raise _foreign(path)
         version = 0
-    if version > schema.VERSION:
+    if version > of.VERSION:
         raise IndexTooNew(
             f"{path} was written by a newer codex-usage; upgrade this one, or name another file with --db."
         )
-    if application != schema.APPLICATION_ID or version < schema.VERSION:
-        _make(index)
+    if application != of.APPLICATION_ID or version < of.VERSION:
+        _make(index, of)
     sql.execute("PRAGMA synchronous = NORMAL")
     sql.execute("PRAGMA temp_store = MEMORY")
     sql.execute("PRAGMA cache_size = -16000")
     return index
 
 
-def _make(index: Index) -> None:
+def _make(index: Index, of: Any = schema) -> None:
     """Create the tables, or replace those of an older version; safe when several processes try at once."""
     sql = index.sql
     sql.execute("PRAGMA auto_vacuum = INCREMENTAL")
     sql.execute("PRAGMA journal_mode = WAL")
     with index.write():
-        ours = sql.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
-        if ours and sql.execute("PRAGMA user_version").fetchone()[0] >= schema.VERSION:
+        ours = sql.execute("PRAGMA application_id").fetchone()[0] == of.APPLICATION_ID
+        if ours and sql.execute("PRAGMA user_version").fetchone()[0] >= of.VERSION:
             return  # another process was faster
         names = sql.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -171,12 +172,12 @@ def _make(index: Index) -> None:
         horizon = index.get("horizon") if ("meta",) in names else None
         for (name,) in names:
             sql.execute(f'DROP TABLE "{name}"')
-        for statement in schema.TABLES.split(";\n"):
+        for statement in of.TABLES.split(";\n"):
             if statement.strip():
                 sql.execute(statement)
         index.put("horizon", horizon)  # what was forgotten stays so
-        sql.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        sql.execute(f"PRAGMA user_version = {schema.VERSION}")
+        sql.execute(f"PRAGMA application_id = {of.APPLICATION_ID}")
+        sql.execute(f"PRAGMA user_version = {of.VERSION}")
 
 
 def empty(index: Index) -> None:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_usage.homes import Places
 from codex_usage.homes.config import installation_secret
+from codex_usage.homes.platform import replaced
+from codex_usage.index.batches import PARALLEL_BYTES
 from codex_usage.index.database import Index, explained
 from codex_usage.index.queries import Filters, Scope, between, conditions_of, where_of
-from codex_usage.index.refresh import PARALLEL_BYTES
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.logs.rollout import layout_of
 from codex_usage.logs.tools import ToolDecoder, ToolUse
@@ -252,7 +253,7 @@ def _read(log: dict[str, Any], secret: bytes) -> _Reading:
     try:
         if begin is not None and (
             path.endswith(".zst")
-            or (log["old_inode"] != log["inode"] and os.name == "posix")
+            or replaced(log["old_inode"], log["inode"])
             or (head_hash(path, begin), tail_hash(path, begin)) != (log["head"], log["tail"])
         ):
             begin = None

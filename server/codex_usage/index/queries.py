@@ -35,6 +35,7 @@ class Filters:
     provider: str | None = None
     origin: str | None = None
     confidence: str | None = None
+    source: str | None = None
 
 
 class GroupRow(NamedTuple):
@@ -99,16 +100,19 @@ GROUPS: dict[str, tuple[str, str]] = {
     "provider": ("(SELECT provider FROM threads WHERE id = d.thread_id)",) * 2,
     "day": ("d.day", "d.day"),
     "week": ("(d.day + 3) / 7", "((d.day + 3) / 7) * 7 - 3"),  # day 0 was a Thursday; weeks begin on Mondays
+    "sunday_week": ("(d.day + 4) / 7", "((d.day + 4) / 7) * 7 - 4"),
     "month": ("strftime('%Y-%m', d.day * 86400, 'unixepoch')",) * 2,
     "directory": ("(SELECT coalesce(cwd, '(none)') FROM threads WHERE id = d.thread_id)",) * 2,
     "thread": ("d.thread_id", "(SELECT uuid FROM threads WHERE id = d.thread_id)"),
     "role": ("(SELECT role FROM threads WHERE id = d.thread_id)",) * 2,
+    "agent": ("(SELECT coalesce(agent, role) FROM threads WHERE id = d.thread_id)",) * 2,
+    "home": ("(SELECT label FROM sources WHERE thread_id = d.thread_id)",) * 2,
     "rate": ("d.rate_id", "d.rate_id"),
 }
 #: Labels of what a log does not name: they can be filtered by, as they are shown.
 _NAMELESS = {"model": "(unknown)", "effort": "(default)"}
-_TIME_WORDS = frozenset({"day", "week", "month"})
-_THREAD_WORDS = frozenset({"thread", "role", "directory"})
+_TIME_WORDS = frozenset({"day", "week", "sunday_week", "month"})
+_THREAD_WORDS = frozenset({"thread", "role", "agent", "home", "directory"})
 
 _RAW = """(SELECT thread_id, {day} AS day, project_id, coalesce(model_id, 0) AS model_id,
   coalesce(effort_id, 0) AS effort_id, coalesce(tier_id, 0) AS tier_id, origin, 1 AS calls, turn_first AS turns, input,
@@ -133,7 +137,7 @@ class _Source:
     ) -> None:  # fmt: skip
         own_days = zone is None or zone == index.get("zone") or _TIME_WORDS.isdisjoint(by)
         if scope.days is not None and own_days:
-            self.by_thread = bool(threads or filters.thread or not _THREAD_WORDS.isdisjoint(by))
+            self.by_thread = bool(threads or filters.thread or filters.source or not _THREAD_WORDS.isdisjoint(by))
             self.table = "thread_days" if self.by_thread else "days"
             bounds, column = scope.days, "d.day"
         else:
@@ -168,6 +172,9 @@ def conditions_of(index: Index, filters: Filters, days: bool = False) -> tuple[l
         # the plus keeps SQLite from looking calls up thread by thread instead of by time
         conditions.append("d.provider = ?" if days else "+d.thread_id IN (SELECT id FROM threads WHERE provider = ?)")
         parameters.append(filters.provider)
+    if filters.source is not None:
+        conditions.append("+d.thread_id IN (SELECT thread_id FROM sources WHERE label = ? COLLATE NOCASE)")
+        parameters.append(filters.source)
     if filters.origin is not None:
         codes = [code for code, origin in enumerate(ORIGINS) if origin.who == filters.origin]
         conditions.append(f"d.origin IN ({_list(codes)})")
@@ -256,9 +263,11 @@ def _grouped(
 
 
 def labels(index: Index, word: str) -> list[str]:
-    """The labels in use for model, project or effort, sorted."""
-    label = GROUPS[word][1]
-    rows = index.sql.execute(f"SELECT {label} FROM (SELECT DISTINCT {word}_id FROM days) d")
+    """The labels in use for model, project, effort or source, sorted."""
+    if word == "source":
+        rows = index.sql.execute("SELECT DISTINCT label FROM sources")
+    else:
+        rows = index.sql.execute(f"SELECT {GROUPS[word][1]} FROM (SELECT DISTINCT {word}_id FROM days) d")
     return sorted({row[0] for row in rows})
 
 
@@ -320,10 +329,18 @@ def calls(
     """Single calls of a scope; `order` is one of cost, tokens, input, uncached, output, recent, oldest, duration.
 
     The top n calls stand on the n days of threads that hold the greatest ones (each of those has at least one as
-    great), so the rollup tells which few days to look at."""
+    great), so the rollup tells which few days to look at; of calls in time it tells which days a page is on."""
     key, most = _CALL_ORDERS[order]
     conditions, parameters = conditions_of(index, filters)
     outer, inner = (scope.days,) * 2 if scope.days else _touched_days(index, scope.start_ms, scope.end_ms)
+    if scope.days and order in ("recent", "oldest"):
+        source = _Source(index, scope, filters)
+        upto = f"sum(sum(calls)) OVER (ORDER BY d.day {'DESC' if order == 'recent' else ''}) AS upto"
+        text = source.select(["d.day AS day", upto, "sum(calls) AS calls"], " GROUP BY 1")
+        text = f"SELECT min(day), max(day) + 1, min(upto - calls) FROM ({text}) WHERE upto > ? AND upto - calls < ?"
+        first, end, before = index.sql.execute(text, [*source.parameters, offset, offset + limit]).fetchone()
+        outer = inner = (first or 0, end or 0)  # behind the last page none
+        offset -= before or 0
     where = where_of([*between("d.day", *inner), *conditions])
     least = index.sql.execute(
         f"SELECT {most} FROM thread_days d{where} ORDER BY 1 DESC LIMIT 1 OFFSET ?", [*parameters, limit + offset - 1]
@@ -497,36 +514,42 @@ def snapshots(
 
 def spent(index: Index, start_ms: int, end_ms: int, limit: str | None = None) -> list[tuple[int, int, int]]:
     """(time, nano-dollars, nano-credits) of Codex's calls, summed by five minutes; with `limit` only of the models
-    after whose calls the logs spoke of that limit."""
-    only, parameters = "", [start_ms, end_ms]
+    after whose calls the logs spoke of that limit. Hops along the index by time, without sorting."""
+    only, parameters = "", []
     if limit is not None:
-        rows = index.sql.execute(
-            "SELECT DISTINCT coalesce(c.model_id, 0) FROM windows w JOIN calls c ON c.file_id = w.file_id"
+        only = (
+            " AND model IN (SELECT r.model FROM windows w JOIN calls c ON c.file_id = w.file_id"
             " AND c.position = (SELECT max(position) FROM calls WHERE file_id = w.file_id AND position <= w.position)"
-            " WHERE w.minutes > 0 AND coalesce(w.limit_id, 'codex') = ? AND w.time_ms >= ? AND w.time_ms < ?",
-            (limit, start_ms, end_ms),
+            " JOIN rates r ON r.id = c.rate_id"
+            " WHERE w.minutes > 0 AND coalesce(w.limit_id, 'codex') = ? AND w.time_ms >= ? AND w.time_ms < ?)"
         )
-        only = f" AND coalesce(model_id, 0) IN ({_list(row[0] for row in rows)})"
-    return index.sql.execute(
-        "SELECT max(time_ms), sum(cost), sum(coalesce(credits, 0)) FROM calls WHERE time_ms >= ? AND time_ms < ? AND"
-        f" cost IS NOT NULL AND +thread_id IN (SELECT id FROM threads WHERE provider = 'codex'){only}"
-        " GROUP BY time_ms / 300000 ORDER BY 1",
-        parameters,
-    ).fetchall()
+        parameters = [limit, start_ms, end_ms]
+    rates = index.sql.execute(f"SELECT id FROM rates WHERE provider = 'codex'{only}", parameters).fetchall()
+    step = "(at / 300000 + 1) * 300000"
+    rows = index.sql.execute(
+        "WITH RECURSIVE hops(at) AS (SELECT :start UNION ALL SELECT (SELECT min(time_ms) FROM calls"
+        f" WHERE time_ms >= {step} AND time_ms < :end) FROM hops WHERE at IS NOT NULL)"
+        " SELECT (SELECT max(time_ms) || ' ' || sum(cost) || ' ' || sum(coalesce(credits, 0)) FROM calls WHERE"
+        f" time_ms >= at AND time_ms < min(:end, {step}) AND cost IS NOT NULL AND rate_id IN"
+        f" ({_list(row[0] for row in rates)})) FROM hops",
+        {"start": start_ms, "end": end_ms},
+    )
+    return [(int(time), int(cost), int(points)) for time, cost, points in (row[0].split() for row in rows if row[0])]
 
 
-def limits_at(index: Index, uid: int) -> list[tuple[str | None, int, float, int | None]]:
-    """The last allowance snapshot that a call's log holds before its next call: (limit id, minutes, used percent,
-    resets at (s)). A snapshot stands on a call's own usage line or a little behind it, never before it."""
-    return index.sql.execute(
-        "WITH this AS (SELECT file_id, position FROM calls WHERE uid = ?), next AS (SELECT min(c.position) AS position"
-        " FROM calls c, this WHERE c.file_id = this.file_id AND c.position > this.position)"
-        " SELECT w.limit_id, w.minutes, w.used_percent, w.resets_at FROM this, next JOIN windows w"
-        " ON w.file_id = this.file_id AND w.position = (SELECT max(v.position) FROM windows v"
-        " WHERE v.file_id = this.file_id AND (next.position IS NULL OR v.position < next.position))"
-        " WHERE w.minutes > 0 ORDER BY w.minutes",
-        (uid,),
-    ).fetchall()
+def limits_at(index: Index, uids: Iterable[int]) -> dict[int, list[tuple[str | None, int, float, int | None]]]:
+    """The last allowance snapshot that the log of each call (by uid) holds before its next call: (limit id, minutes,
+    used percent, resets at (s)). A snapshot stands on a call's own usage line or a little behind it, never before."""
+    found = defaultdict(list)
+    following = "(SELECT min(n.position) FROM calls n WHERE n.file_id = c.file_id AND n.position > c.position)"
+    for uid, *limit in index.sql.execute(
+        "SELECT c.uid, w.limit_id, w.minutes, w.used_percent, w.resets_at FROM calls c CROSS JOIN windows w"
+        " ON w.file_id = c.file_id AND w.position = (SELECT max(v.position) FROM windows v WHERE v.file_id = c.file_id"
+        f" AND v.position < coalesce({following}, 1 << 62)) WHERE c.uid IN ({_list(uids)}) AND w.minutes > 0"
+        " ORDER BY w.minutes"
+    ):
+        found[uid].append(tuple(limit))
+    return found
 
 
 def quality(index: Index) -> Quality:

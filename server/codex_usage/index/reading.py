@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from codex_usage.ledger import Family, count_rollout, count_transcript
+from codex_usage.homes.platform import read_ahead
+from codex_usage.ledger import Family, count_records, count_rollout, count_transcript
 from codex_usage.logs import head_hash, tail_hash
 from codex_usage.model import Counted, LogFile
 from codex_usage.money.catalog import catalog
@@ -67,8 +67,8 @@ def read_logs(jobs: list[Job], family: Family, pool: ProcessPoolExecutor | None)
 
 def _announce(job: Job) -> None:
     """Tell the system that a log will be read soon (0.71 -> 0.49 s a gigabyte with a cold cache)."""
-    with suppress(OSError, AttributeError), open(job.file.path, "rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), job.offset, 0, os.POSIX_FADV_WILLNEED)
+    with suppress(OSError), open(job.file.path, "rb", buffering=0) as file:
+        read_ahead(file.fileno(), job.offset)
 
 
 def _count(job: Job, family: Family) -> Done:
@@ -79,8 +79,11 @@ def _count(job: Job, family: Family) -> Done:
         file = msgspec.structs.replace(file, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
         if file.provider == "codex":
             counted = count_rollout(file, job.offset, job.state, family)
-        else:
+        elif file.provider == "claude":
             counted = count_transcript(file, job.offset, job.state)
+        else:
+            counted = count_records(file.path, job.offset, family)
+            file = msgspec.structs.replace(file, size=counted.offset)  # the next part is read like what was appended
         mark = 0 if file.compressed else counted.offset
         return Done(file, counted, head_hash(file.path, mark), tail_hash(file.path, mark))
     except FileNotFoundError:

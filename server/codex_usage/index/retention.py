@@ -25,11 +25,12 @@ _OLD = {
     **dict.fromkeys(("fact_stamps", "fact_days", "fact_day_files", "fact_day_threads"), _DAYS),
     "fact_labels": "id NOT IN (SELECT label_id FROM facts)",
     "threads": "id NOT IN (SELECT thread_id FROM calls UNION SELECT thread_id FROM turns)"
-    " AND coalesce(file, '') NOT IN (SELECT name FROM files)",
+    " AND coalesce(file, '') NOT IN (SELECT name FROM files WHERE provider <> 'bundle')",
     "projects": "id NOT IN (SELECT project_id FROM calls UNION SELECT coalesce(project_id, 0) FROM threads)",
     "names": f"id NOT IN ({_NAMED})",
     "rates": "(provider, model, tier) NOT IN"
     " (SELECT provider, model, tier FROM rates r WHERE r.id IN (SELECT rate_id FROM calls))",
+    "decided": f"{_LOST} OR cwd NOT IN (SELECT text FROM names UNION SELECT coalesce(cwd, '') FROM threads)",
     "folders": "path NOT IN (SELECT text FROM names UNION SELECT coalesce(cwd, '') FROM threads)",
 }
 

@@ -5,18 +5,23 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 8
+VERSION = 9
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE projects (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, label TEXT NOT NULL, tags TEXT);
 CREATE TABLE folders (path TEXT PRIMARY KEY, root TEXT NOT NULL, remote TEXT) WITHOUT ROWID;
+CREATE TABLE homes (home TEXT PRIMARY KEY, label TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE decided (
+  file_id INTEGER NOT NULL, cwd TEXT, home TEXT, remote TEXT, key TEXT NOT NULL, label TEXT NOT NULL
+);
+CREATE INDEX decided_file ON decided (file_id, cwd);
 CREATE TABLE files (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL, provider TEXT NOT NULL,
   home TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
   offset INTEGER NOT NULL, head BLOB, tail BLOB, state BLOB, thread TEXT, archived INTEGER NOT NULL,
-  read INTEGER NOT NULL, skipped TEXT, problem TEXT
+  read INTEGER NOT NULL, skipped TEXT, problem TEXT, source TEXT
 );
 CREATE INDEX files_thread ON files (thread);
 CREATE TABLE depends (thread TEXT NOT NULL, file_id INTEGER NOT NULL, PRIMARY KEY (thread, file_id)) WITHOUT ROWID;
@@ -25,6 +30,9 @@ CREATE TABLE threads (
   created_ms INTEGER, role TEXT NOT NULL, source TEXT, originator TEXT, version TEXT, cwd TEXT, branch TEXT,
   remote TEXT, project_id INTEGER, parent TEXT, forked_from TEXT, agent TEXT
 );
+DROP VIEW IF EXISTS sources;
+CREATE VIEW sources AS SELECT t.id AS thread_id, coalesce(f.source, h.label, '(unknown)') AS label
+  FROM threads t LEFT JOIN files f ON f.name = t.file LEFT JOIN homes h ON h.home = f.home;
 CREATE TABLE turns (
   id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, key TEXT NOT NULL, thread_id INTEGER NOT NULL,
   started_ms INTEGER, ended_ms INTEGER, duration_ms INTEGER, first_token_ms INTEGER, outcome TEXT,
@@ -77,7 +85,7 @@ CREATE TABLE days (
 #: Made after the first bulk load, where they cost half of what they would during it.
 INDICES = {
     "calls_thread": "calls (thread_id, day)",
-    "calls_time": "calls (time_ms, uid)",
+    "calls_time": "calls (time_ms, uid, rate_id, cost, credits)",  # what was spent when, without looking up calls
     "calls_file": "calls (file_id, position)",
     "thread_days_day": "thread_days (day)",
     "windows_limit": "windows (minutes, coalesce(limit_id, 'codex'), time_ms, used_percent, resets_at)",

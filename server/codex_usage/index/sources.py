@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from codex_usage.index.database import Index
+from codex_usage.model import BadInput
+from codex_usage.model.nouns import kind_of
 
 
 class Source(NamedTuple):
@@ -22,7 +25,7 @@ class Source(NamedTuple):
 
 
 def source_of(index: Index, uid: int) -> Source:
-    """The place of a call that is in the index."""
+    """The place of a call that is in the index. Raises BadInput when its log is not here."""
     file, turn, *row, at = index.sql.execute(
         "SELECT c.file_id, c.turn_key, f.path, (SELECT version FROM threads WHERE uuid = f.thread),"
         " (SELECT started_ms FROM turns WHERE file_id = c.file_id AND key = c.turn_key), c.position"
@@ -37,4 +40,6 @@ def source_of(index: Index, uid: int) -> Source:
     before, after = near("< ? ORDER BY position DESC LIMIT 2", at), near("> ? ORDER BY position LIMIT 1", at)
     first = [*near("<= ? AND turn_first AND turn_key = ? ORDER BY position DESC LIMIT 1", at, turn), at][0]
     low = [*near("< ? ORDER BY position DESC LIMIT 1", first), 0][0]
+    if kind_of(Path(row[0]).name):
+        raise BadInput("The log of this call is not here: it was ingested, or imported from another machine.")
     return Source._make([*row, at, before, after[0] if after else None, first, low])

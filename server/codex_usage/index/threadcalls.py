@@ -81,6 +81,23 @@ def dear_threads(index: Index, scope: Scope, filters: Filters = _ALL, limit: int
     return [ThreadHead(*row) for row in rows]
 
 
+_CALL = """SELECT d.uid, d.time_ms, coalesce(m.text, ''), coalesce(e.text, ''), coalesce(s.text, ''), d.origin, d.input,
+  d.cached, d.cache_write, d.output, d.reasoning, d.cache_write_1h, d.context_window, d.gap_ms, d.compaction,
+  d.rate_id, d.cost, d.credits, d.long_cost, d.tier_cost, d.turn_key, d.turn_first, nullif(t.outcome, 'completed'), {}
+  FROM calls d LEFT JOIN names m ON m.id = d.model_id LEFT JOIN names e ON e.id = d.effort_id
+  LEFT JOIN names s ON s.id = d.tier_id LEFT JOIN turns t ON t.file_id = d.file_id AND t.key = d.turn_key"""
+
+
+def neighbours(index: Index, uid: int) -> list[ThreadCall | None]:
+    """A call between the one before it and the one after it in its thread, also where times are the same."""
+    near = """SELECT uid FROM calls WHERE thread_id = x.thread_id AND day {0}= x.day
+      AND (time_ms, id) {0} (x.time_ms, x.id) ORDER BY day {1}, time_ms {1}, id {1} LIMIT 1"""
+    uids = f"SELECT ({near.format('<', 'DESC')}), uid, ({near.format('>', 'ASC')}) FROM calls x WHERE uid = ?"
+    found = index.sql.execute(uids, (uid,)).fetchone()
+    calls = {row[0]: ThreadCall(*row) for row in index.sql.execute(f"{_CALL.format(1)} WHERE uid IN (?, ?, ?)", found)}
+    return [calls.get(one) for one in found]
+
+
 def thread_calls(
     index: Index, thread: int, scope: Scope = _EVER, filters: Filters = _ALL, most: int = 2000
 ) -> tuple[int, list[ThreadCall]]:
@@ -89,16 +106,8 @@ def thread_calls(
     conditions, parameters = conditions_of(index, filters)
     counted = " AND ".join([*between("d.time_ms", scope.start_ms, scope.end_ms), *conditions]) or "1"
     before = "".join(f" AND {part}" for part in between("d.time_ms", None, scope.end_ms))
-    found = index.sql.execute(
-        "SELECT d.uid, d.time_ms, coalesce(m.text, ''), coalesce(e.text, ''), coalesce(s.text, ''), d.origin, d.input,"
-        " d.cached, d.cache_write, d.output, d.reasoning, d.cache_write_1h, d.context_window, d.gap_ms, d.compaction,"
-        " d.rate_id, d.cost, d.credits, d.long_cost, d.tier_cost, d.turn_key, d.turn_first,"
-        f" nullif(t.outcome, 'completed'), {counted} FROM calls d LEFT JOIN names m ON m.id = d.model_id"
-        " LEFT JOIN names e ON e.id = d.effort_id LEFT JOIN names s ON s.id = d.tier_id"
-        " LEFT JOIN turns t ON t.file_id = d.file_id AND t.key = d.turn_key"
-        f" WHERE d.thread_id = ?{before} ORDER BY d.day DESC, d.id DESC LIMIT ?",
-        [*parameters, thread, most],
-    )
+    text = f"{_CALL.format(counted)} WHERE d.thread_id = ?{before} ORDER BY d.day DESC, d.id DESC LIMIT ?"
+    found = index.sql.execute(text, [*parameters, thread, most])
     calls = [tuple.__new__(ThreadCall, row) for row in found][::-1]  # a third of the time of _make
     least = calls[0].uid if calls else None
     calls.sort(key=lambda call: call.time_ms)  # the index has them by day, and of a day as they were read

@@ -1,9 +1,9 @@
 """Puts counted logs into the tables, inside a transaction that someone else opened.
 
 When two logs show the same response (a copied log under another name, a fork whose parent is gone, a Claude
-session forked into another), one row stays: an original before a recovered copy, then the log whose name sorts
-first. So the outcome does not depend on the order of reading. The log that lost depends on the winner's thread
-and is counted again when that thread's logs change.
+session forked into another, another machine's bundle), one row stays: what a log here shows before what was imported,
+an original before a recovered copy, then the log whose name sorts first. So the outcome does not depend on the order of
+reading. The log that lost depends on the winner's thread and is counted again when that thread's logs change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from msgspec.structs import astuple
 from codex_usage.homes.projects import hashed_remote
 from codex_usage.index.attribution import Attribution
 from codex_usage.index.zones import Days
-from codex_usage.model import Call, Counted, LogFile, Thread, Tokens
+from codex_usage.ledger import UNNAMED
+from codex_usage.model.nouns import Call, Counted, LogFile, Thread, Tokens, kind_of
 from codex_usage.money import Prices, Rate, key_of
 
 _COLUMNS = (
@@ -58,6 +59,7 @@ class Writer:
         self._names: dict[str, int] = {}
         self.projects = Attribution(sql)
         self._settings: dict[tuple[str | None, ...], _Settings] = {}
+        self._bundle = 0  # the id of the file that is put, when it is one
         self._threads: dict[str, tuple[int, str, str | None, str | None]] = {}
         self.prices = Prices()
         self._rates: dict[tuple[str, str, str], list[tuple[int, Rate]]] = {}
@@ -68,11 +70,15 @@ class Writer:
 
     def put(self, file_id: int, file: LogFile, counted: Counted, head: bytes, tail: bytes) -> None:
         """Store what one reading of a log added, together with its cursor."""
-        if counted.thread is not None:
-            self._put_thread(file.name, counted.thread)
+        self._bundle = file_id if file.provider == "bundle" else 0
+        self._settings.clear()
+        rows = [(file_id, *folder) for folder in counted.folders]
+        self.sql.executemany("INSERT INTO decided VALUES (?, ?, ?, ?, ?, ?)", rows)
+        for thread in [counted.thread] if counted.thread else counted.threads:
+            self._put_thread(file, thread)
         self._put_calls(file_id, file, counted.calls)
         turns = [
-            (file_id, turn.key, self._thread(turn.thread_id, file.provider)[0], *astuple(turn)[2:])
+            (file_id, turn.key, self._thread(turn.thread_id, _provider(file))[0], *astuple(turn)[2:])
             for turn in counted.turns
         ]
         self.sql.executemany(_PUT_TURN, turns)
@@ -88,15 +94,16 @@ class Writer:
                 ending = "UPDATE reviews SET ended_ms = ? WHERE file_id = ? AND ended_ms IS NULL"
                 self.sql.execute(ending, (ended, file_id))
         self._depend(file_id, counted.depends_on)
-        thread = counted.thread.id if counted.thread else None
+        own = counted.thread.id if counted.thread else None
         before = self.sql.execute("SELECT skipped FROM files WHERE id = ?", (file_id,)).fetchone()[0]
         skipped = Counter(_SKIPS.decode(before or "{}"))
         skipped.update(counted.skipped)
         self.sql.execute(
             "UPDATE files SET (path, home, size, mtime_ns, inode, archived, offset, head, tail, state, thread, skipped,"
-            " read, problem) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, thread), ?, 1, NULL) WHERE id = ?",
+            " source, read, problem) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, thread), ?, coalesce(?, source), 1,"
+            " NULL) WHERE id = ?",
             (file.path, file.home, file.size, file.mtime_ns, file.inode, file.archived, counted.offset, head, tail,
-             counted.state, thread, json.dumps(skipped) if skipped else None, file_id),
+             counted.state, own, json.dumps(skipped) if skipped else None, counted.source, file_id),
         )  # fmt: skip
 
     def forget(self, file_id: int) -> None:
@@ -110,7 +117,7 @@ class Writer:
         )
         self._threads.clear()
         self.touched.update(self.sql.execute("SELECT DISTINCT thread_id, day FROM calls WHERE file_id = ?", (file_id,)))
-        for table in ("calls", "turns", "windows", "reviews", "depends"):
+        for table in ("calls", "turns", "windows", "reviews", "depends", "decided"):
             self.sql.execute(f"DELETE FROM {table} WHERE file_id = ?", (file_id,))
         afresh = "offset = 0, head = NULL, tail = NULL, state = NULL, read = 0, skipped = NULL"
         self.sql.execute(f"UPDATE files SET {afresh} WHERE id = ?", (file_id,))
@@ -121,11 +128,15 @@ class Writer:
 
     # -- threads, names --------------------------------------------------------------------------
 
-    def _put_thread(self, name: str, thread: Thread) -> None:
-        """The header of a thread's first segment (by name) describes the thread."""
+    def _put_thread(self, file: LogFile, thread: Thread) -> None:
+        """The header of a thread's first segment (by name) describes the thread; a bundle may tell nothing of it."""
         before = self._thread(thread.id, thread.provider)
-        thread = msgspec.structs.replace(thread, remote=hashed_remote(thread.remote))
-        project = self.projects.of(thread.cwd, thread.cwd, thread.remote)
+        if self._bundle and thread == Thread(thread.id, thread.provider):
+            return
+        name = file.name
+        if not kind_of(name):  # our own records hold the hash
+            thread = msgspec.structs.replace(thread, remote=hashed_remote(thread.remote))
+        project = self.projects.of(thread.cwd, thread.cwd, thread.remote, self._bundle)
         self.sql.execute(
             f"UPDATE threads SET (file, project_id, {_HEADER}) = ({', '.join('?' * 13)})"
             " WHERE uuid = ? AND (file IS NULL OR file >= ? OR file NOT IN (SELECT name FROM files))",
@@ -164,7 +175,8 @@ class Writer:
     def _put_calls(self, file_id: int, file: LogFile, calls: list[Call]) -> None:
         if not calls:
             return
-        rows = [self._row(file_id, file.provider, call) for call in calls]
+        provider = _provider(file)
+        rows = [self._row(file_id, provider, call) for call in calls]
         before = self.sql.total_changes
         self.sql.executemany(_INSERT, rows)
         if self.sql.total_changes - before != len(rows):
@@ -183,7 +195,11 @@ class Writer:
         if other_id == file_id:
             if call.tokens.output >= output:
                 self.sql.execute(_REPLACE, (*row, call.uid))
-        elif (call.recovered, name) < (bool(recovered), other_name):
+        elif (kind_of(name) is not None, call.recovered, name) < (
+            kind_of(other_name) is not None,
+            bool(recovered),
+            other_name,
+        ):
             self.touched.add((thread_id, day))
             self.sql.execute(_REPLACE, (*row, call.uid))
             own = self.sql.execute("SELECT thread FROM files WHERE id = ?", (file_id,)).fetchone()[0]
@@ -208,8 +224,8 @@ class Writer:
     def _look_up(
         self, provider: str, thread: str, model: str | None, effort: str | None, tier: str | None, cwd: str | None
     ) -> _Settings:
-        thread_id, _, home, remote = self._thread(thread, provider)
-        project = self.projects.of(cwd and _stored(cwd), home, remote)
+        thread_id, provider, home, remote = self._thread(thread, provider)
+        project = self.projects.of(cwd and _stored(cwd), home, remote, self._bundle)
         rates = self.rates(provider, model, tier)
         return thread_id, self._name(model), self._name(effort), self._name(tier), project, self._name(cwd), rates
 
@@ -229,6 +245,23 @@ class Writer:
         return known
 
     # -- what belongs to the whole ----------------------------------------------------------------------
+
+    def drop_known(self) -> None:
+        """Drop what a terminal showed without its thread where the calls of a thread, from one to another, add up to
+        just that: such totals are those of a thread since it or its process began."""
+        query = "SELECT {}, input, cached, output FROM calls c JOIN files f ON f.id = c.file_id WHERE f.name {} GLOB ?"
+        others = query.format("c.thread_id", "NOT") + " ORDER BY c.thread_id, time_ms, position"
+        unnamed = self.sql.execute(query.format("c.id, c.thread_id, c.day", ""), (f"{UNNAMED}*",)).fetchall()
+        thread, starts, at = 0, set[tuple[int, ...]](), (0, 0, 0)
+        for key, *numbers in self.sql.execute(others, (f"{UNNAMED}*",)).fetchall() if unnamed else ():
+            if key != thread:
+                thread, starts, at = key, set(), (0, 0, 0)
+            starts.add(at)
+            at = (at[0] + numbers[0], at[1] + numbers[1], at[2] + numbers[2])
+            for call, own, day, i, c, o in unnamed:
+                if (at[0] - i, at[1] - c, at[2] - o) in starts:
+                    self.sql.execute("DELETE FROM calls WHERE id = ?", (call,))
+                    self.touched.add((own, day))
 
     def reprice(self) -> None:
         """Work out every cost again with the prices of now; tokens stay as they are."""
@@ -253,6 +286,11 @@ class Writer:
             "DELETE FROM threads WHERE file IS NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE thread_id = threads.id)"
             " AND NOT EXISTS (SELECT 1 FROM turns WHERE thread_id = threads.id)"
         )
+
+
+def _provider(file: LogFile) -> str:
+    """Whose threads a file shows; those of our own records were declared before."""
+    return "claude" if file.provider == "claude" else "codex"
 
 
 def _money(

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from codex_usage.homes.platform import is_posix
 from codex_usage.model import BadInput
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -39,7 +40,7 @@ def _machine_zone() -> str:
             return text.read_text(encoding="utf-8").strip()
     except OSError:
         pass
-    return "UTC" if os.name == "posix" and not Path("/etc/localtime").exists() else "local"
+    return "UTC" if is_posix() and not Path("/etc/localtime").exists() else "local"
 
 
 class Days:

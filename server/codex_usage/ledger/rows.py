@@ -26,7 +26,7 @@ class Rows(Generic[State]):
 
     def skip(self, kind: str) -> None:
         """Count a line that could not be taken in; told as data quality."""
-        self.out.skipped[kind] = self.out.skipped.get(kind, 0) + 1
+        self.out.skip(kind)
 
     def read(self, decoder: LineReader, offset: int) -> Counted:
         """Let a decoder tell what stands from `offset` on. Raises OSError when nothing could be read; a damaged

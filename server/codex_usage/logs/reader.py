@@ -16,6 +16,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from codex_usage.homes.platform import NO_WAIT
+
 CHUNK = 1 << 20
 LONGEST_LINE = 16 << 20
 _EDGE = 16 << 10
@@ -58,7 +60,7 @@ _Source = io.RawIOBase | io.BufferedIOBase
 
 def _regular(path: str, flags: int) -> int:
     """An opened file; a pipe would make us wait, and a device may have no end."""
-    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    file = os.open(path, flags | NO_WAIT)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(errno.EINVAL, "it is not a file", path)

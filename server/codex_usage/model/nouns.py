@@ -65,6 +65,17 @@ ORIGINS: tuple[Origin, ...] = (
 )
 
 
+#: What may show a thread, the best first: a log of its producer, then what we keep of the other sources.
+VIAS = ("log", "app-server", "terminal")
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of a file of our own records, by its name: app-server, terminal or bundle. None for a log.
+
+    Such names begin with "~", so that a log always sorts before them."""
+    return next((kind for kind in (*VIAS[1:], "bundle") if name.startswith(f"~{kind}-")), None)
+
+
 class Call(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One billed model response as a log shows it.
 
@@ -159,8 +170,14 @@ class LogFile(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.path.endswith(".zst")
 
 
+#: How a project was decided: a call's folder, its thread's folder and hashed remote; the project's key and label.
+Folder = tuple[str | None, str | None, str | None, str, str]
+
+
 class Counted(msgspec.Struct):
-    """What one reading of a log added: rows, the cursor after it and what was skipped."""
+    """What one reading of a log added: rows, the cursor after it and what was skipped.
+
+    Our own records also name their source, and a bundle its many threads and where their projects were decided."""
 
     offset: int
     state: bytes
@@ -171,3 +188,10 @@ class Counted(msgspec.Struct):
     reviews: list[tuple[int, int | None]] = msgspec.field(default_factory=list)
     depends_on: set[str] = msgspec.field(default_factory=set)
     skipped: dict[str, int] = msgspec.field(default_factory=dict)
+    source: str | None = None
+    threads: list[Thread] = msgspec.field(default_factory=list)
+    folders: list[Folder] = msgspec.field(default_factory=list)
+
+    def skip(self, kind: str) -> None:
+        """Count what could not, or must not, be taken in; told as data quality."""
+        self.skipped[kind] = self.skipped.get(kind, 0) + 1

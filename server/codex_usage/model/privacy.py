@@ -28,8 +28,9 @@ Identity = Annotated[str, Kind.IDENTITY]  # of a thread, turn or call, whole or 
 Text = Annotated[str, Kind.TEXT]
 Hint = Annotated[str, Kind.HINT]
 
-_LABELS = "day week month model effort tier provider origin confidence role kind habit family operation work"
+_LABELS = "day week month model effort tier provider origin confidence role kind habit family operation work "
+_LABELS += "decision source terminal"
 #: The kinds of the texts that words of grouping, filters, parts and columns speak of.
-WORDS = dict.fromkeys(_LABELS.split(), Kind.LABEL) | dict.fromkeys(("name", "server"), Kind.NAME)
-WORDS |= dict.fromkeys(("thread", "call", "call_id", "file"), Kind.IDENTITY)
+WORDS = dict.fromkeys(_LABELS.split(), Kind.LABEL) | dict.fromkeys(("name", "server", "agent", "home"), Kind.NAME)
+WORDS |= dict.fromkeys(("thread", "call", "call_id", "file", "user"), Kind.IDENTITY)
 WORDS |= {"project": Kind.PROJECT, "directory": Kind.PATH}

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SPAN = ("period", "since", "until")
-FILTERS = ("model", "project", "effort", "provider", "origin", "thread", "confidence")
+FILTERS = ("model", "project", "effort", "provider", "origin", "thread", "confidence", "source")
+PERIOD_WORDS = (
+    "today", "yesterday", "last_7_days", "last_30_days", "this_week", "last_week", "this_month", "last_month",
+    "this_year", "all",
+)  # fmt: skip
+#: What a summary can be split by, and other names of two of these.
+GROUP_WORDS = (
+    "model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "agent", "home",
+    "directory", "thread",
+)  # fmt: skip
+ALSO_GROUPS = {"session": "thread", "source": "home"}
+TIME_WORDS = ("day", "week", "month")
 _ROWS = ("order", *FILTERS, "limit", "cursor")
 
 
@@ -22,7 +33,8 @@ class Question:
 
 
 QUESTIONS: dict[str, Question] = {
-    "summary": Question((*SPAN, "by", *FILTERS, "limit", "compare"), limit=12),
+    "summary": Question((*SPAN, "by", "order", *FILTERS, "limit", "compare", "ytd"), limit=12),
+    "report": Question((*SPAN, "by", "order", *FILTERS), limit=10**6, whole=True),
     "explain": Question((*SPAN, "baseline", "metric", *FILTERS), period="last_30_days", days=45, whole=True),
     "recommendations": Question((*SPAN, *FILTERS, "limit"), period="last_30_days", limit=5),
     "diagnostics": Question(("section", *SPAN, *FILTERS, "limit", "scan"), whole=True),
