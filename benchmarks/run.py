@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import page, rows
+from . import accuracy, page, rows, telemetry
 from .homes import Recipe, cache_folder, cached, parse_size
 from .measure import Failed
 from .peers import CCUSAGE, ccusage
 from .rows import Row
 from .subject import default_command, python_beside, subject
 
-GROUPS = ("index", "question", "append", "start", "million", "served", "page", "history")
+GROUPS = ("index", "question", "append", "start", "million", "served", "page", "otlp", "history", "accuracy")
 
 
 def collect(given: argparse.Namespace, argv: list[str], mcp_argv: list[str]) -> Iterator[Row]:
@@ -45,6 +45,7 @@ def collect(given: argparse.Namespace, argv: list[str], mcp_argv: list[str]) -> 
         except Failed as error:
             yield Row(name, "", f"failed: {error}", "", False)
 
+    yield from group("accuracy", lambda: accuracy.counted(argv, peer, cache_folder()))
     if {"index", "question", "append", "start"} & wanted:
         with subject(argv, mcp_argv, cached(Recipe(size=given.size, until=until))) as it:
             yield from group("index", lambda: rows.cold_index(it, peer, rounds))
@@ -58,6 +59,7 @@ def collect(given: argparse.Namespace, argv: list[str], mcp_argv: list[str]) -> 
         with subject(argv, mcp_argv, cached(Recipe(calls=given.calls, until=until))) as it:
             yield from group("million", lambda: rows.many_calls(it, rounds))
             yield from group("served", lambda: page.served(it, rounds))
+    yield from group("otlp", lambda: telemetry.received(argv, 5 if given.quick else 30))
     if "history" in wanted:
         recipe = Recipe(size=given.history, files=given.history // 250_000, until=until, days=720)
         with subject(argv, mcp_argv, cached(recipe)) as it:
@@ -92,6 +94,7 @@ the recorded logs of Codex 0.58 to 0.169, together with a ledger of their exact 
 
 To measure here:
 
+<!-- not run: takes minutes -->
 ```sh
 python -m benchmarks.run --quick        # two minutes
 python -m benchmarks.run --size 1GB     # with a million calls
@@ -110,7 +113,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--history", type=parse_size, help="size of the many-file home (default 5GB)")
     parser.add_argument("--rounds", type=int, help="counted rounds of each comparison (default 5)")
     parser.add_argument("--quick", action="store_true", help="small homes, three rounds: to see that it runs")
-    parser.add_argument("--big", action="store_true", help="also the many-file home: history and peak memory")
+    parser.add_argument("--big", action="store_true", help="also history (many files) and accuracy (recorded homes)")
     parser.add_argument("--only", help=f"comma-separated groups of {', '.join(GROUPS)}")
     parser.add_argument("--command", help="default: codex-usage beside this interpreter")
     parser.add_argument("--mcp-command", help="default: codex-usage-mcp beside this interpreter")
@@ -122,7 +125,7 @@ def parse() -> argparse.Namespace:
     for name, value in (quick if given.quick else usual).items():
         if getattr(given, name) is None:
             setattr(given, name, value)
-    names = given.only.split(",") if given.only else GROUPS if given.big else GROUPS[:-1]
+    names = given.only.split(",") if given.only else GROUPS if given.big else GROUPS[:-2]
     if unknown := set(names) - set(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
     given.only = set(names)

@@ -124,6 +124,7 @@ def test_pages_give_every_call_once_and_in_order(calls: list[Spent], order: str,
         while asked.cursor:
             asked = answers.calls(context, context.period(period), order=order, limit=page, offset=int(asked.cursor))
             rows += asked.rows
+        assert not answers.calls(context, context.period(period), order=order, offset=len(rows)).rows
         exported = list(answers.export_rows(context, context.period(period)))
         assert len(rows) == len({row.call_id for row in rows}) == asked.total.calls == len(exported)
         assert {row.call_id for row in rows} == {row["call_id"] for row in exported}

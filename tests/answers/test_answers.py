@@ -280,7 +280,7 @@ def test_an_index_that_has_not_read_all_says_how_far_it_reaches(tmp_path: Path) 
     places = home(tmp_path, [Spent(thread=1), Spent(thread=2), Spent(thread=3)])
     with open_index(places.index) as index:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(importlib.import_module("codex_usage.index.refresh"), "BATCH_BYTES", 1)
+            patch.setattr(importlib.import_module("codex_usage.index.batches"), "BATCH_BYTES", 1)
             done = refresh(index, places, seconds=0, since_ms=None)
         context = answers.make_context(index, "UTC", NOW, done)
         asked = answers.summary(context, context.period("all"))

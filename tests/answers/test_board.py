@@ -122,9 +122,9 @@ def test_an_empty_index_has_an_empty_board(tmp_path: Path) -> None:
 
 
 def test_a_call_has_its_neighbours_and_what_became_of_its_cache(tmp_path: Path) -> None:
-    """An hour's pause lost what was cached."""
+    """An hour's pause lost what was cached; the call before may be of an earlier day."""
     spent = [
-        Spent(at="2026-11-20T09:00Z", input=50_000, cached=0),
+        Spent(at="2026-11-19T09:00Z", input=50_000, cached=0),
         Spent(at="2026-11-20T09:01Z", input=52_000, cached=49_920),
         Spent(at="2026-11-20T11:00Z", input=54_000, cached=0),
     ]

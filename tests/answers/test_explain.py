@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from codex_usage import answers
 from codex_usage.answers import Context, Explanation
 from codex_usage.answers.drivers import DRIVERS, Cell, Prices, Side, split_change, totals_of
+from codex_usage.answers.explain import explain
 from codex_usage.homes import Places
 from codex_usage.model import BadInput
 from tests.support.causes import BASELINE, DEAR, PERIOD, plant
@@ -29,7 +30,7 @@ def explained(
     """The explanation of the second week, held against the first."""
     with pytest.MonkeyPatch.context() as patch, asking_own(patch, places, options.pop("now", NOW)) as context:
         span = None if period is None else context.period(period)
-        return answers.explain(context, span, baseline and context.period(baseline), **options)
+        return explain(context, span, baseline and context.period(baseline), **options)
 
 
 def asking_own(patch: pytest.MonkeyPatch, places: Places, now: datetime) -> AbstractContextManager[Context]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_usage.answers.periods import WORDS, Period, parse_period
+from codex_usage.answers.periods import Period, parse_period
 from codex_usage.index.zones import Days, date_day
 from codex_usage.model import BadInput
+from codex_usage.model.questions import PERIOD_WORDS as WORDS
 
 SATURDAY = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOUR = 3_600_000
 
 
-def period(text: str | None, now: datetime = SATURDAY, zone: str = "UTC", **bounds: str) -> Period:
+def period(text: str | None, now: datetime = SATURDAY, zone: str = "UTC", **bounds: Any) -> Period:
     return parse_period(text, now, ZoneInfo(zone), **bounds)
 
 
@@ -53,6 +55,16 @@ def test_a_word_means_whole_days_and_both_ends_count(word: str, days: str) -> No
     assert (found.first, found.last) == (first, last)
     assert found.start_ms == ms(str(first))
     assert found.end_ms == ms(str(last + timedelta(days=1)))
+
+
+@given(st.dates(date(2000, 1, 1), date(2090, 1, 1)), st.sampled_from((0, 6)))
+def test_a_week_begins_on_the_day_that_is_set_and_follows_the_one_before(today: date, start: int) -> None:
+    now = datetime.combine(today, time(23, 59), UTC)
+    this, last, whole = (period(word, now, week_start=start) for word in ("this_week", "last_week", "whole_week"))
+    assert this.first is not None and last.last is not None and whole.last is not None
+    assert this.first.weekday() == start
+    assert this.first <= now.date() == this.last <= whole.last
+    assert (last.last, whole.last) == (this.first - timedelta(days=1), this.first + timedelta(days=6))
 
 
 @pytest.mark.parametrize("day", range(16, 23))

@@ -21,7 +21,7 @@ from codex_usage.answers import Session
 from codex_usage.answers.story import costly_turns, story
 from codex_usage.index import open_index, queries, refresh
 from codex_usage.index.queries import Step, TurnRow
-from codex_usage.present import for_model
+from codex_usage.present.compact import for_model
 from codex_usage.present.terminal import show
 from tests.support.advice import Step as Planned
 from tests.support.advice import growing, thread, written

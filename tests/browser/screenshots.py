@@ -53,7 +53,8 @@ def quantise(path: Path) -> None:
         from PIL import Image
 
         with Image.open(path) as image:
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            palette = image.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
+            palette.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ from tests.support import mcp
 from tests.support.rollouts import Rollout
 
 SPANS = ["last_7_days", "last_30_days", "this_month", "all"]
-#: What only `export` tells of a call, as the page has no room for it.
-REASONS = ("origin_confidence", "cost_reason", "credit_reason")
 
 
 def close(shown: str, true: float) -> bool:
@@ -140,7 +138,7 @@ def test_export_has_the_rows_of_the_export_command(page: Page, demo: Home, state
     rows = exported(go(page, demo.url, view="calls", period="last_30_days", **state))
     text = demo.run("export", "--format", "csv", "--period", "last_30_days", *words_of(state))
     told = {row["call_id"]: row for row in csv.DictReader(io.StringIO(text))}
-    assert list(rows[0]) == [name for name in next(iter(told.values())) if name not in REASONS]
+    assert list(rows[0]) == list(next(iter(told.values())))
     assert len(rows) == len(told) > 10
     for row in rows:
         assert {name: (value, told[row["call_id"]][name]) for name, value in row.items()

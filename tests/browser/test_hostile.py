@@ -57,7 +57,7 @@ def inert(page: Page) -> None:
     assert page.evaluate("window.ran") is None
     assert page.locator("main :is(script, img, style, iframe, object, [onload], [onerror])").count() == 0
     assert page.locator("[href^='javascript' i]").count() == 0
-    assert page.locator("html > body > script").count() == 3
+    assert page.locator("html > body > script").count() == 4
     expect(page.locator("main h1")).to_be_visible()
 
 

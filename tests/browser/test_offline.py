@@ -88,6 +88,13 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, demo: Hom
         assert wrong == []
 
 
+def test_a_page_of_made_up_data_says_so(page: Page, demo: Home) -> None:
+    expect(go(page, demo.url).locator("footer")).not_to_contain_text("Made-up data")
+    index = demo.root / "data" / "demo" / "index.sqlite"
+    demo.run("dashboard", "-o", str(demo.root / "made-up.html"), "--db", str(index))
+    expect(go(page, (demo.root / "made-up.html").as_uri()).locator("footer")).to_contain_text("Made-up data")
+
+
 def test_paper_has_no_controls(page: Page, demo: Home) -> None:
     go(page, demo.url, period="last_30_days")
     page.emulate_media(media="print")

@@ -4,11 +4,14 @@ has it."""
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.visits import VIEWS, Home, cells, figures, go, number, params
+from tests.support.rollouts import Rollout
 
 #: Uses each control from the page's first state, which is drawn anew behind it; returns those that changed nothing.
 #: What was chosen already, or can't be used now, and the tables that repeat a chart are left out.
@@ -148,6 +151,49 @@ def test_subagents_stand_under_the_thread_that_led_to_them(page: Page, demo: Hom
     count = int((re.search(r"(\d+) below", head.inner_text()) or [0, "0"])[1])
     head.locator(".expand").click()
     assert page.locator("tr.thread.depth-1").count() == count > 0
+
+
+def test_a_thread_is_shown_with_those_below_it(page: Page, demo: Home) -> None:
+    go(page, demo.url, view="threads", period="all")
+    parent = page.locator("tr.thread:has-text('below') .expand").first
+    thread = str(parent.get_attribute("id")).removeprefix("thread-")
+    parent.click()
+    counted = [number(row[2]) for row in cells(page.locator("table.threads")) if len(row) == 8]
+    below = page.locator("tr.thread.depth-1").count()
+    go(page, demo.url, view="calls", period="all", thread=thread)
+    whole = number(figures(page, ".tile")["Calls"])
+    own = len(demo.ask("calls", "--period", "all", "--thread", thread, "--limit", "100")["rows"])
+    assert whole > own > 0
+    assert below > 0
+    assert whole in [own + sum(counted[at : at + below]) for at in range(len(counted))]
+
+
+def test_the_users_thresholds_decide_what_draws_attention(page: Page, demo: Home) -> None:
+    file = demo.root / "strict.html"
+    (demo.root / "data" / "thresholds.json").write_text('{"high_uncached_input_tokens": 7000, "high_cost_usd": 0.01}')
+    try:
+        demo.run("dashboard", "-o", str(file))
+    finally:
+        (demo.root / "data" / "thresholds.json").unlink()
+    counts = []
+    for url in (demo.url, file.as_uri()):
+        go(page, url, view="calls", period="all", preset="cache", only="uncached", sort="-uncached")
+        counts.append(number(figures(page, ".tile")["Calls"]))
+    assert "7,000" in page.locator(".caption").inner_text()
+    assert counts[1] > counts[0]
+
+
+def test_one_is_said_otherwise_than_many(page: Page, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    Rollout(now=int(datetime.now(UTC).timestamp() * 1000)).turn().call(input=100, output=1).end().write(home.codex)
+    home.write_page()
+    said = {}
+    for lang in ("en", "de", "ru"):
+        page.add_init_script(f"localStorage.setItem('codex-usage lang', '{lang}')")
+        said[lang] = go(page, home.url, period="all").locator(".kpis").inner_text()
+    assert "1 turn\n" in said["en"]
+    assert "1 Runde\n" in said["de"]
+    assert "ходов: 1" in said["ru"]
 
 
 def test_a_preset_sets_view_order_and_filter_and_says_so(page: Page, demo: Home) -> None:

@@ -46,7 +46,8 @@ PAGE = "\n".join(
 )
 PYTHON = "\n".join(path.read_text(encoding="utf-8") for path in Path(codex_usage.__file__).parent.rglob("*.py"))
 # what may fill a hole: any word of the page, and what Python quotes (names of rules and drivers)
-NAMES = {*re.findall(r"[\w-]+", re.sub(r"(?s)/\*.*?\*/", "", PAGE)), *re.findall(r'"([\w-]+)"', PYTHON)}
+QUOTES = re.findall(r'"([\w -]+)"', PYTHON)
+NAMES = {*re.findall(r"[\w-]+", re.sub(r"(?s)/\*.*?\*/", "", PAGE)), *QUOTES, *" ".join(QUOTES).split()}
 
 # "group.key" is a key, "group." the beginning of one, `group.${part}.key` a key with holes; calls.csv is a file
 QUOTED = set(re.findall(rf'(?<!download\()"((?:{GROUPS})\.[\w.-]*)"', PAGE))
@@ -72,10 +73,18 @@ def test_a_language_has_exactly_the_english_keys(lang: str) -> None:
     "kept", [r"\{\w*\}", r"codex-usage [a-z-]+(?: --[a-z-]+)*(?: explicit)?"], ids=["placeholders", "command lines"]
 )
 def test_a_translation_keeps_what_is_no_word(lang: str, kept: str) -> None:
-    def of(text: str) -> list[str]:
-        return sorted(re.findall(kept, text))
+    def of(text: str) -> list[list[str]]:
+        forms = [sorted(re.findall(kept, form)) for form in text.split("|")]
+        return [form for at, form in enumerate(forms) if form not in forms[:at]]
 
     assert {key: of(text) for key, text in words(lang).items()} == {key: of(text) for key, text in ENGLISH.items()}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_is_said_of_one_and_of_many_is_different_and_about_a_count(lang: str) -> None:
+    forms = {key: text.split("|") for key, text in words(lang).items() if "|" in text}
+    assert {key: said for key, said in forms.items()
+            if len({*said}) != 2 or not re.search(r"\{(count|calls|files)\}", said[0])} == {}  # fmt: skip
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from codex_usage.answers.call import find_call
 from codex_usage.answers.context import Context, check_filters, iso, sums
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import Allowance, AllowanceWindow, Impact, Outlook, PercentWorth, Week
@@ -16,6 +15,8 @@ from codex_usage.money.windows import Snapshot, Window, Worth, split, window_nam
 
 _DAY_MS = 86_400_000
 _WEEK = 10_080
+_Runs = Sequence[Window]
+_Spent = list[tuple[int, int, int]]  # milliseconds, nano-dollars, nano-credits
 
 
 class _Seen(NamedTuple):
@@ -42,15 +43,20 @@ def allowance(
         if call is None:
             total = queries.totals(context.index, scope, filters)
         else:
+            from codex_usage.answers.call import find_call
+
             row = find_call(context.index, call)
             total = queries.sums_of_call(row, queries.rates(context.index)[row.rate].rate)
         seen = _seen(context)
-        windows = [_window(context, one, value=True) for one in seen]
+        runs = [_runs(context, one) for one in seen]
+        spent = _spent(context, seen, runs)
+        windows = [_window(context, *one, spent[one[0].limit]) for one in zip(seen, runs, strict=True)]
         newest = max(seen, key=lambda one: one.newest.time_ms, default=None)
+        weekly = next((some for one, some in zip(seen, runs, strict=True) if one.minutes == _WEEK), [])
         return Allowance(
             windows=windows, credits_balance=newest.balance if newest else None,
             about=f"call {call}" if call else f"thread {filters.thread}" if filters.thread else period.text,
-            total=sums(total), impact=_impact(windows, total), weeks=_weeks(context, seen, count),
+            total=sums(total), impact=_impact(windows, total), weeks=_weeks(context, weekly, count),
             zone=context.zone_name, coverage=context.coverage(),
             data_quality=context.quality() if call else context.quality(scope, filters, total),
         )  # fmt: skip
@@ -85,17 +91,17 @@ def _seen(context: Context) -> list[_Seen]:
     return sorted(found.values(), key=lambda one: (one.minutes, one.limit))
 
 
-def _window(context: Context, seen: _Seen, value: bool = False) -> AllowanceWindow:
+def _window(context: Context, seen: _Seen, runs: _Runs | None = None, spent: _Spent | None = None) -> AllowanceWindow:
     newest = seen.newest
     resets = newest.resets_at
     passed = resets is not None and resets <= context.now.timestamp()
-    runs = _runs(context, seen) if value or not passed else []
+    runs = runs if runs is not None else [] if passed else _runs(context, seen)
     return AllowanceWindow(
         limit_id=seen.limit, window=window_name(seen.minutes), window_minutes=seen.minutes, used_percent=newest.used,
         remaining_percent=max(0.0, round(100 - newest.used, 2)), resets_at=iso(resets * 1000) if resets else None,
         reset_passed=passed, observed_at=iso(newest.time_ms) or "", source=seen.source, plan_type=seen.plan,
         outlook=_outlook(context, runs, seen.minutes) if not passed else None,
-        one_percent=_worth(context, runs, seen) if value else None,
+        one_percent=None if spent is None else _worth(runs, spent),
     )  # fmt: skip
 
 
@@ -108,7 +114,7 @@ def _runs(context: Context, seen: _Seen) -> list[Window]:
     return split(found if seen.source == "logs" else [*found, seen.newest], seen.minutes)
 
 
-def _outlook(context: Context, runs: list[Window], minutes: int) -> Outlook | None:
+def _outlook(context: Context, runs: _Runs, minutes: int) -> Outlook | None:
     found = forecast(runs, minutes, int(context.now.timestamp() * 1000), context.zone)
     return found and Outlook(
         likely=iso(found.likely_ms), earliest=iso(found.earliest_ms), latest=iso(found.latest_ms),
@@ -118,15 +124,19 @@ def _outlook(context: Context, runs: list[Window], minutes: int) -> Outlook | No
     )  # fmt: skip
 
 
-def _worth(context: Context, runs: list[Window], seen: _Seen) -> PercentWorth | None:
-    """What one percent was worth: the calls whose log named this limit, where there are several."""
-    times = [snapshot.time_ms for run in runs for snapshot in run.snapshots]
-    if not times:
-        return None
+def _spent(context: Context, seen: Sequence[_Seen], runs: Sequence[_Runs]) -> dict[str, _Spent]:
+    """What was spent while the windows of each limit were seen: by the calls whose log named it, where there are
+    several."""
+    times = [snapshot.time_ms for some in runs for run in some for snapshot in run.snapshots] or [0]
+    span, limits = (min(times), max(times) + 1), {one.limit for one in seen}
     several = len({limit for limit, *_ in queries.allowance(context.index)}) > 1
-    rows = queries.spent(context.index, min(times), max(times) + 1, seen.limit if several else None)
-    in_usd = worth(runs, [(time, cost / 1e9) for time, cost, _ in rows])
-    in_credits = worth(runs, [(time, points / 1e9) for time, _, points in rows])
+    return {limit: queries.spent(context.index, *span, limit if several else None) for limit in limits}
+
+
+def _worth(runs: _Runs, spent: _Spent) -> PercentWorth | None:
+    """What one percent was worth."""
+    in_usd = worth(runs, [(time, cost / 1e9) for time, cost, _ in spent])
+    in_credits = worth(runs, [(time, points / 1e9) for time, _, points in spent])
     found = in_usd or in_credits
     return found and PercentWorth(
         **_named("usd", in_usd), **_named("credits", in_credits), points=round(found.points, 1), windows=found.windows
@@ -155,11 +165,9 @@ def _impact(windows: Sequence[AllowanceWindow], total: GroupRow) -> list[Impact]
     return found
 
 
-def _weeks(context: Context, seen: Sequence[_Seen], count: int) -> list[Week]:
+def _weeks(context: Context, runs: _Runs, count: int) -> list[Week]:
     """The last complete weeks, newest first: between the resets that the logs show, else the set or calendar one."""
     now_ms = int(context.now.timestamp() * 1000)
-    weekly = next((one for one in seen if one.minutes == _WEEK), None)
-    runs = _runs(context, weekly) if weekly else []
     found: list[tuple[int, int, str]] = []
     if resets := sorted({run.resets_ms for run in runs if run.resets_ms is not None}):
         end = max((moment for moment in resets if moment <= now_ms), default=_week_before(resets[0], context))
@@ -172,7 +180,7 @@ def _weeks(context: Context, seen: Sequence[_Seen], count: int) -> list[Week]:
             end = start
     else:
         text = os.environ.get("CODEX_USAGE_WEEKLY_RESET") or load_allowance()[1]
-        weekday, hour, minute = weekly_reset(text) if text else (0, 0, 0)
+        weekday, hour, minute = weekly_reset(text) if text else (context.week_start, 0, 0)
         by = "setting" if text else "calendar"
         found = [(start, end, by) for start, end in weeks(weekday, hour, minute, context.zone, context.now, count)]
     return [_week(context, start, end, by, runs) for start, end, by in found]
@@ -184,7 +192,7 @@ def _week_before(moment: int, context: Context) -> int:
     return int(local.replace(tzinfo=context.zone).timestamp() * 1000)
 
 
-def _week(context: Context, start: int, end: int, by: str, runs: Sequence[Window]) -> Week:
+def _week(context: Context, start: int, end: int, by: str, runs: _Runs) -> Week:
     row = queries.totals(context.index, queries.midnight_scope(context.index, start, end))
     inside = [snapshot.used for run in runs for snapshot in run.snapshots if start <= snapshot.time_ms < end]
     return Week(

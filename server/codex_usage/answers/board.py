@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from codex_usage.answers.board_results import Board, CallColumns, Cube, ThreadColumns, TurnDays, Usage, Year
+from codex_usage.answers.board_results import Board, CallColumns, Cube, ThreadColumns, TurnDays, Usage
 from codex_usage.answers.calls import call_id
-from codex_usage.answers.context import CONFIDENCES, PROVIDERS, Context, quantile, sums, usd
+from codex_usage.answers.context import CONFIDENCES, PROVIDERS, Context, quantile
+from codex_usage.answers.summary import year
 from codex_usage.index import Filters, Index, board, queries
-from codex_usage.index.zones import Days, day_date
+from codex_usage.index.zones import Days
 from codex_usage.model import ORIGINS
 
 _TURN_DAYS = 90
@@ -61,45 +62,36 @@ def board_of(context: Context) -> Board:
             cube[word] = places[word].column(cube[word])
         cube["provider"] = [PROVIDERS.index(name) for name in cube["provider"]]
         cube["origin"] = [_WHO.index(ORIGINS[code].who) for code in cube["origin"]]
-        cube["confidence"] = [CONFIDENCES.index(name) for name in cube["confidence"]]
+        rates = {key: CONFIDENCES.index(stored.rate.confidence) for key, stored in queries.rates(index).items()}
+        cube["confidence"] = [rates[key] for key in cube["confidence"]]
         threads = board.threads_by_day(index)
         return Board(
             **_texts(places), zone=context.zone_name, origins=_WHO, cube=Cube.model_construct(None, **cube),
             turns=_turns(context), threads_day=[day for day, _ in threads], threads=[count for _, count in threads],
-            ytd=_year(context), coverage=context.coverage(), data_quality=context.quality(),
+            ytd=year(context, Filters()), coverage=context.coverage(), data_quality=context.quality(),
         )  # fmt: skip
 
 
 def _turns(context: Context) -> TurnDays:
     start = int(context.now.timestamp() * 1000) - _TURN_DAYS * 86_400_000
     days = Days(context.zone)
-    found: dict[int, list[tuple[str | None, int | None, int | None]]] = defaultdict(list)
-    for started, outcome, duration, first in board.turns_since(context.index, start):
-        found[days.of(started)].append((outcome, duration, first))
-    rows = sorted(found.items())
-    durations = [sorted(duration for _, duration, _ in turns if duration is not None) for _, turns in rows]
-    firsts = [sorted(first for _, _, first in turns if first is not None) for _, turns in rows]
+    found: dict[int, list[Any]] = defaultdict(list)
+    for first_ms, *row in board.turns_since(context.index, start):
+        found[days.of(first_ms)].append(row)
+    columns = [tuple(zip(*found[day], strict=True)) for day in sorted(found)]
+    turns, completed, failed = ([sum(column[at]) for column in columns] for at in range(3))
+    durations, firsts = ([_sorted(column[at]) for column in columns] for at in (3, 4))
     return TurnDays(
-        day=[day for day, _ in rows], turns=[len(turns) for _, turns in rows],
-        completed=[sum(outcome == "completed" for outcome, _, _ in turns) for _, turns in rows],
-        failed=[sum(outcome not in ("completed", None) for outcome, _, _ in turns) for _, turns in rows],
+        day=sorted(found), turns=turns, completed=completed, failed=failed,
         median_ms=[quantile(values, 0.5) for values in durations],
         p95_ms=[quantile(values, 0.95) for values in durations],
         first_token_ms=[quantile(values, 0.5) for values in firsts],
     )  # fmt: skip
 
 
-def _year(context: Context) -> Year:
-    scope = context.scope(context.period("this_year"))
-    days = queries.groups(context.index, ("day",), scope, Filters())
-    highest = max(days, key=lambda row: row.cost, default=None)
-    roles = queries.groups(context.index, ("role",), scope, Filters())
-    return Year(
-        total=sums(queries.totals(context.index, scope)), days=len(days),
-        sessions=sum(row.threads for row in roles if row.labels[0] == "user"),
-        highest_day=str(day_date(highest.key[0])) if highest and highest.cost else None,
-        highest_usd=usd(highest.cost) if highest and highest.cost else None,
-    )  # fmt: skip
+def _sorted(lists: Iterable[str | None]) -> list[int]:
+    """The numbers of lists with commas."""
+    return sorted(map(int, filter(None, ",".join(filter(None, lists)).split(","))))
 
 
 def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
@@ -113,13 +105,15 @@ def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
         columns: dict[str, Any] = {name: list(raw.get(name, ())) for name in CallColumns.model_fields}
         for word, found in places.items():
             columns[word] = found.column(columns[word])
+        columns["id"] = list(map(call_id, raw["uid"]))
         rates = {key: stored.rate for key, stored in queries.rates(index).items()}
-        columns["id"] = [call_id(uid) for uid in raw["uid"]]
-        columns["confidence"] = [CONFIDENCES.index(rates[key].confidence) for key in raw["rate"]]
-        sure = {None: -1} | {word: place for place, word in enumerate(_CREDIT_CONFIDENCES)}
-        columns["credit_confidence"] = [sure[rates[key].credit_confidence] for key in raw["rate"]]
-        turns = _Places({})
-        columns["turn"] = [turns.of(turn) for turn in columns["turn"]]
+        for word, words in (("confidence", CONFIDENCES), ("credit_confidence", _CREDIT_CONFIDENCES)):
+            sure = {key: words.index(told) if (told := getattr(rate, word)) else -1 for key, rate in rates.items()}
+            columns[word] = [sure[key] for key in raw["rate"]]
+        priced = {key: place for place, key in enumerate(rates)}
+        columns["rate"] = [priced[key] for key in raw["rate"]]
+        turns = _Places({turn: turn for turn in columns["turn"]})
+        columns["turn"] = turns.column(columns["turn"])
         threads, of_thread = _threads(index, raw["thread"], places)
         columns["thread"] = [of_thread[key] for key in raw["thread"]]
         tags, texts = dict(board.projects(index).values()), _texts(places)
@@ -127,6 +121,9 @@ def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
             **texts, total=total, offset=offset, cwds=places["cwd"].texts, turns=turns.texts,
             tags=[[tag for tag in (tags.get(label) or "").split(",") if tag] for label in texts["projects"]],
             origins=[origin.who for origin in ORIGINS], origin_reasons=[origin.reason for origin in ORIGINS],
+            origin_confidences=[origin.sure for origin in ORIGINS],
+            cost_reasons=[rate.reason for rate in rates.values()],
+            credit_reasons=[rate.credit_reason for rate in rates.values()],
             credit_confidences=_CREDIT_CONFIDENCES, threads=threads, calls=CallColumns.model_construct(None, **columns),
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What the page gets: sums by day and setting, and calls as columns. Texts stand once, in lists; columns hold their
 places in them (-1: none). Money is in nano-dollars and nano-credits, so that sums of it stay exact."""
 
-from codex_usage.answers.results import Answer, Coverage, Sums, _Result
+from codex_usage.answers.results import Answer, Coverage, Year, _Result
 from codex_usage.model.privacy import Identity, Label, Name, Path, Project, Text
 
 Numbers = list[int]
@@ -41,16 +41,6 @@ class TurnDays(_Result):
     median_ms: Gaps
     p95_ms: Gaps
     first_token_ms: Gaps
-
-
-class Year(_Result):
-    """The year so far; sessions are threads that a user began."""
-
-    total: Sums
-    days: int
-    sessions: int
-    highest_day: Label | None
-    highest_usd: float | None
 
 
 class Board(Answer):
@@ -102,6 +92,7 @@ class CallColumns(_Result):
     project: Numbers
     cwd: Numbers
     origin: Numbers
+    rate: Numbers
     confidence: Numbers
     credit_confidence: Numbers
     input: Numbers
@@ -130,9 +121,12 @@ class Usage(Answer):
     providers: list[Label]
     origins: list[Label]
     origin_reasons: list[Label]
+    origin_confidences: list[Label]
     cwds: list[Path]
     turns: list[Identity]
     confidences: list[Label]
     credit_confidences: list[Label]
+    cost_reasons: list[Text | None]
+    credit_reasons: list[Text | None]
     threads: ThreadColumns
     calls: CallColumns

@@ -7,7 +7,7 @@ from codex_usage.answers.context import Context
 from codex_usage.answers.diagnosis import cache_lifetime, diagnose
 from codex_usage.answers.results import Answer, CallLine, _Result
 from codex_usage.index import CallRow, Index, queries
-from codex_usage.index.threadcalls import thread_calls
+from codex_usage.index.threadcalls import neighbours
 from codex_usage.model import BadInput
 from codex_usage.model.privacy import Identity, Label, Text
 
@@ -21,14 +21,13 @@ class CacheDiagnosis(_Result):
 
 
 class OneCall(Answer):
-    """A call, the ids of those before and after it in its thread (None at the ends, or beyond the newest 2,000), and
-    the call before as a whole."""
+    """A call, the ids of those before and after it in its thread (None at the ends), and the call before as a whole."""
 
     call: CallLine
     before: CallLine | None
     previous: Identity | None
     next_call: Identity | None
-    diagnosis: CacheDiagnosis | None
+    diagnosis: CacheDiagnosis
     zone: Label
 
 
@@ -48,18 +47,11 @@ def call(context: Context, text: str) -> OneCall:
     index = context.index
     with index.snapshot():
         row = find_call(index, text)
-        _, calls = thread_calls(index, queries.relations(index, row.thread)[0].key)
-        place = next((number for number, one in enumerate(calls) if one.uid == row.uid), None)
-        around: list[int | None] = [None, None]
-        found = None
-        if place is not None:
-            around = [calls[at].uid if 0 <= at < len(calls) else None for at in (place - 1, place + 1)]
-            found = diagnose(calls[max(0, place - 1) : place + 1], cache_lifetime(index))[-1]
-        before = queries.calls_between(index, around[0], around[0])[0] if around[0] is not None else None
-        lines = call_rows(context, [row, *([before] if before else [])])
-        previous, following = (None if uid is None else call_id(uid) for uid in around)
+        before, this, after = neighbours(index, row.uid)
+        found = diagnose([one for one in (before, this) if one], cache_lifetime(index))[-1]
+        lines = call_rows(context, [row, *(queries.calls_between(index, before.uid, before.uid) if before else [])])
         return OneCall(
-            call=lines[0], before=lines[1] if before else None, previous=previous, next_call=following,
-            diagnosis=found and CacheDiagnosis(label=found.label, because=found.reason, lost_tokens=found.lost_tokens),
-            zone=context.zone_name,
+            call=lines[0], before=lines[1] if before else None, previous=before and call_id(before.uid),
+            next_call=after and call_id(after.uid), zone=context.zone_name,
+            diagnosis=CacheDiagnosis(label=found.label, because=found.reason, lost_tokens=found.lost_tokens),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """Single model calls: the rows behind every sum."""
 
 from collections.abc import Generator
+from functools import cache
 from typing import Any
 
 from codex_usage.answers.context import Context, asking, check_filters, iso, usd
@@ -33,16 +34,14 @@ def calls(
 
 def call_rows(context: Context, rows: list[CallRow]) -> list[CallLine]:
     """Rows of calls as they are told, each with the allowance snapshot that came with it."""
-    rates = queries.rates(context.index)
-    return [CallLine(**_fields(row, rates), rate_limits=_limits(context, row.uid)) for row in rows]
+    rates, limits = queries.rates(context.index), queries.limits_at(context.index, [row.uid for row in rows])
+    told = cache(_limit)  # many calls share one snapshot
+    return [CallLine(**call_fields(row, rates), rate_limits=[told(*one) for one in limits[row.uid]]) for row in rows]
 
 
-def _limits(context: Context, uid: int) -> list[RateLimit]:
-    found = []
-    for limit, minutes, used, resets in queries.limits_at(context.index, uid):
-        at = iso(resets * 1000 if resets else None)
-        found.append(RateLimit(limit_id=limit, window_minutes=minutes, used_percent=used, resets_at=at))
-    return found
+def _limit(limit: str | None, minutes: int, used: float, resets: int | None) -> RateLimit:
+    at = iso(resets * 1000 if resets else None)
+    return RateLimit(limit_id=limit, window_minutes=minutes, used_percent=used, resets_at=at)
 
 
 def export_rows(
@@ -56,7 +55,7 @@ def _export(context: Context, scope: Scope, filters: Filters) -> Generator[dict[
     with context.index.snapshot():
         rates = queries.rates(context.index)
         for row in queries.each_call(context.index, scope, filters):
-            yield _fields(row, rates)
+            yield call_fields(row, rates)
 
 
 def call_id(uid: int) -> str:
@@ -64,7 +63,7 @@ def call_id(uid: int) -> str:
     return f"{uid:016x}"
 
 
-def _fields(row: CallRow, rates: dict[int, queries.StoredRate]) -> dict[str, Any]:
+def call_fields(row: CallRow, rates: dict[int, queries.StoredRate]) -> dict[str, Any]:
     origin, rate = ORIGINS[row.origin], rates[row.rate].rate
     return {
         "call_id": call_id(row.uid), "timestamp": iso(row.time_ms), "provider": row.provider, "model": row.model,

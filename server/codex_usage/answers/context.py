@@ -22,21 +22,24 @@ from codex_usage.money.reading import load_allowance
 
 PROVIDERS = ("codex", "claude")
 CONFIDENCES = ("exact", "estimated", "unpriced")
+_WEEK_STARTS = {"monday": 0, "sunday": 6}
 
 
 @dataclass(frozen=True)
 class Context:
-    """An opened index, the clock and the zone of days; `refreshed` is what the last refresh told."""
+    """An opened index, the clock and the zone of days; `refreshed` is what the last refresh told;
+    weeks begin on the weekday `week_start` (0 is Monday)."""
 
     index: Index
     now: datetime
     zone_name: str
     zone: tzinfo
     refreshed: Refreshed = field(default_factory=Refreshed)
+    week_start: int = 0
 
     def period(self, text: str | None, since: str | None = None, until: str | None = None) -> Period:
         """The period that was asked for."""
-        return parse_period(text, self.now, self.zone, since, until)
+        return parse_period(text, self.now, self.zone, since, until, self.week_start)
 
     def scope(self, period: Period) -> Scope:
         """The period as the index takes it."""
@@ -70,7 +73,8 @@ class Context:
         if not found.files and not found.problems:
             return "no logs read yet" if self.refreshed.busy or self.refreshed.files else "no logs found"
         lost = found.skipped.get("compaction_without_usage", 0)
-        missing = {"line": sum(found.skipped.values()) - lost, "compaction": lost, "file": len(found.problems)}
+        whole = sum(found.skipped.values()) - found.skipped.get("better_log", 0)
+        missing = {"line": whole - lost, "compaction": lost, "file": len(found.problems)}
         parts = [f"{many(found.files, 'log')} read, {many(found.calls, 'call')} counted"]
         for noun, count in missing.items():
             what = "without usage in the log" if noun == "compaction" else "could not be read"
@@ -83,11 +87,16 @@ class Context:
 
 
 def make_context(
-    index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None
-) -> Context:
-    """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ)."""
+    index: Index, zone: str | None = None, now: datetime | None = None, refreshed: Refreshed | None = None,
+    week: str | None = None,
+) -> Context:  # fmt: skip
+    """A context for questions; `zone` is an IANA name, default the machine's (or CODEX_USAGE_TZ), `week` the day that
+    weeks begin on: monday (or CODEX_USAGE_WEEK_START) or sunday. Raises BadInput."""
     name, value = zone_of(zone or os.environ.get("CODEX_USAGE_TZ"))
-    return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed())
+    start = week or os.environ.get("CODEX_USAGE_WEEK_START") or "monday"
+    if start not in _WEEK_STARTS:
+        raise BadInput(f"Weeks begin on {' or '.join(_WEEK_STARTS)} (CODEX_USAGE_WEEK_START), not {start!r}.")
+    return Context(index, now or datetime.now(UTC), name, value, refreshed or Refreshed(), _WEEK_STARTS[start])
 
 
 @contextmanager
@@ -108,8 +117,7 @@ def iso(time_ms: int | None) -> str | None:
     """Milliseconds as ISO 8601 UTC."""
     if time_ms is None:
         return None
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC).replace(microsecond=time_ms % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC).isoformat()[:19]}.{time_ms % 1000:03}Z"
 
 
 def usd(nano: int | None) -> float | None:
@@ -195,7 +203,7 @@ def share(part: GroupRow, total: GroupRow) -> float | None:
 
 def check_filters(index: Index, filters: Filters) -> Filters:
     """Filters with the thread resolved to its full id. Raises BadInput for what the index does not have."""
-    for word in ("model", "project", "effort"):
+    for word in ("model", "project", "effort", "source"):
         value, known = getattr(filters, word), queries.labels(index, word) if getattr(filters, word) else []
         if value is not None and value.lower() not in (label.lower() for label in known):
             near = get_close_matches(value, known, 3, 0.4) or known[:5]

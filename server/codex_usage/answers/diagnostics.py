@@ -7,6 +7,7 @@ from codex_usage.answers.calls import call_id
 from codex_usage.answers.context import Context, check_filters, iso, usd
 from codex_usage.answers.diagnostics_results import Diagnostics, Table
 from codex_usage.answers.periods import Period
+from codex_usage.answers.telemetry import telemetry
 from codex_usage.homes import Places
 from codex_usage.index import Filters, Scope, facts
 from codex_usage.index.threadcalls import spread
@@ -27,6 +28,8 @@ def diagnostics(
     if section not in SECTIONS:
         raise BadInput(f"Unknown section {section!r}; use {', '.join(SECTIONS)}.")
     filters = check_filters(context.index, filters or Filters())
+    if section == "telemetry":
+        return telemetry(context, period, filters, limit)
     if refresh is not None:
         facts.refresh_facts(context.index, refresh, seconds)
     with context.index.snapshot():
@@ -146,6 +149,7 @@ SECTIONS: dict[str, Callable[[_Asked], list[Table]]] = {
     "read-productivity": _productivity,
     "concentration": _concentration, "tools": lambda asked: [asked.sums("tools", ("kind", "name"), "uses")],
     "mcp": lambda asked: [asked.sums("MCP tools", ("server", "name"), "uses", "mcp")],
+    "telemetry": lambda _: [],  # has no facts
 }  # fmt: skip
 
 

@@ -6,6 +6,13 @@ from codex_usage.answers.results import Answer, Coverage, PeriodInfo, _Result
 from codex_usage.model.privacy import By, Hint, Label, Text
 
 
+class Basis(_Result):
+    """The events of telemetry that a table rests on: how many of each, and when the first was received."""
+
+    events: dict[Label, int]
+    since: Label | None
+
+
 class Table(_Result):
     """Rows under columns, the first of which are labels; `rest` rows are not listed. Of ratios, failure_rate and share
     are 0 to 1; bytes are as the model got them; tokens with `_estimated` are a quarter of the bytes. Times end in
@@ -15,6 +22,7 @@ class Table(_Result):
     columns: list[Label]
     rows: list[list[Annotated[str, By("columns")] | int | float | None]]
     rest: int
+    basis: Basis | None = None
 
 
 class Diagnostics(Answer):

@@ -9,10 +9,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from codex_usage.model import BadInput
 
-WORDS = (
-    "today", "yesterday", "last_7_days", "last_30_days", "this_week", "last_week", "this_month", "last_month",
-    "this_year", "all",
-)  # fmt: skip
 _MEND = "use today, last_7_days, this_month, all, 2026-11-14 or 2026-11-01..2026-11-14"
 _DAY = timedelta(days=1)
 
@@ -48,9 +44,11 @@ class Period:
 
 
 def parse_period(
-    text: str | None, now: datetime, zone: tzinfo, since: str | None = None, until: str | None = None
-) -> Period:
-    """A period from a word, `A`, `A..B` (inclusive), or from since/until (dates inclusive, or ISO times).
+    text: str | None, now: datetime, zone: tzinfo, since: str | None = None, until: str | None = None,
+    week_start: int = 0,
+) -> Period:  # fmt: skip
+    """A period from a word, `A`, `A..B` (inclusive), or from since/until (dates inclusive, or ISO times); weeks begin
+    on the weekday `week_start` (0 is Monday).
 
     Raises BadInput naming what is accepted.
     """
@@ -65,7 +63,7 @@ def parse_period(
     if text == "all":
         return Period("all", None, None, None, None)
     if text in _NAMED:
-        first, last = _NAMED[text](today)
+        first, last = _NAMED[text](today, (today.weekday() - week_start) % 7 * _DAY)
         return _days(text, first, last, zone)
     if match := re.fullmatch(r"(?:last_)?(\d{1,4})(?:_)?d(?:ays?)?", text):
         return _days(text, today - (int(match[1]) - 1) * _DAY, today, zone) if int(match[1]) else _bad(text)
@@ -97,16 +95,17 @@ def _month_end(first: date) -> date:
     return (first.replace(day=28) + 4 * _DAY).replace(day=1) - _DAY
 
 
-_NAMED: dict[str, Callable[[date], tuple[date, date]]] = {
-    "today": lambda day: (day, day), "yesterday": lambda day: (day - _DAY, day - _DAY),
-    "last_7_days": lambda day: (day - 6 * _DAY, day), "last_30_days": lambda day: (day - 29 * _DAY, day),
-    "this_week": lambda day: (day - day.weekday() * _DAY, day),
-    "last_week": lambda day: (day - (day.weekday() + 7) * _DAY, day - (day.weekday() + 1) * _DAY),
-    "this_month": lambda day: (day.replace(day=1), day),
-    "last_month": lambda day: ((day.replace(day=1) - _DAY).replace(day=1), day.replace(day=1) - _DAY),
-    "whole_week": lambda day: (day - day.weekday() * _DAY, day + (6 - day.weekday()) * _DAY),
-    "whole_month": lambda day: (day.replace(day=1), _month_end(day.replace(day=1))),
-    "this_year": lambda day: (day.replace(month=1, day=1), day),
+#: Word -> first and last day, of today and the days of this week that have gone by.
+_NAMED: dict[str, Callable[[date, timedelta], tuple[date, date]]] = {
+    "today": lambda day, _: (day, day), "yesterday": lambda day, _: (day - _DAY, day - _DAY),
+    "last_7_days": lambda day, _: (day - 6 * _DAY, day), "last_30_days": lambda day, _: (day - 29 * _DAY, day),
+    "this_week": lambda day, gone: (day - gone, day),
+    "last_week": lambda day, gone: (day - gone - 7 * _DAY, day - gone - _DAY),
+    "this_month": lambda day, _: (day.replace(day=1), day),
+    "last_month": lambda day, _: ((day.replace(day=1) - _DAY).replace(day=1), day.replace(day=1) - _DAY),
+    "whole_week": lambda day, gone: (day - gone, day - gone + 6 * _DAY),
+    "whole_month": lambda day, _: (day.replace(day=1), _month_end(day.replace(day=1))),
+    "this_year": lambda day, _: (day.replace(month=1, day=1), day),
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Questions by name, with arguments as texts, numbers and flags: the one door to answers for every surface."""
+"""Questions by name, with arguments as texts, numbers and flags: the one door to answers for every surface. What few
+questions need is loaded when it is asked for."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,13 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from codex_usage.answers.allowance import allowance
-from codex_usage.answers.board import board_of, usage
-from codex_usage.answers.call import call
 from codex_usage.answers.calls import calls
 from codex_usage.answers.context import Context
-from codex_usage.answers.explain import explain
 from codex_usage.answers.periods import Period
-from codex_usage.answers.recommend import recommendations
 from codex_usage.answers.status import status
 from codex_usage.answers.summary import pricing_coverage, summary
 from codex_usage.answers.threads import session, threads
@@ -84,7 +81,8 @@ class Asked:
 
     def filters(self) -> Filters:
         """Which calls to count."""
-        return Filters(**{word: self.thread() if word == "thread" else self.text(word) for word in FILTERS})
+        values = {word: self.thread() if word == "thread" else self.text(word) for word in FILTERS}
+        return Filters(**values | ({"provider": None} if values["provider"] == "combined" else {}))
 
     def limit(self) -> int:
         """How many rows to show."""
@@ -123,14 +121,35 @@ def since(context: Context, asked: Asked) -> int | None:
 def _summary(context: Context, asked: Asked) -> BaseModel:
     text = asked.values.get("by")
     by = [word.strip() for word in ("model" if text is None else str(text)).split(",") if word.strip()]
-    period, compare = asked.period(context), asked.flag("compare", True)
-    return summary(context, period, by=by, filters=asked.filters(), compare=compare, limit=asked.limit())
+    flags: dict[str, Any] = {"compare": asked.flag("compare", True), "ytd": asked.flag("ytd", False)}
+    flags |= {"order": asked.text("order"), "limit": asked.limit()}
+    return summary(context, asked.period(context), by=by, filters=asked.filters(), **flags)
 
 
 def _explain(context: Context, asked: Asked) -> BaseModel:
+    from codex_usage.answers.explain import explain
+
     text, metric = asked.text("baseline"), asked.text("metric") or "cost_usd"
     baseline = context.period(text) if text else None
     return explain(context, asked.span(context), baseline, metric=metric, filters=asked.filters())
+
+
+def _recommendations(context: Context, asked: Asked) -> BaseModel:
+    from codex_usage.answers.recommend import recommendations
+
+    return recommendations(context, asked.period(context), asked.filters(), max(1, asked.limit()))
+
+
+def _call(context: Context, asked: Asked) -> BaseModel:
+    from codex_usage.answers.call import call
+
+    return call(context, asked.text("call") or "")
+
+
+def _board(context: Context, asked: Asked) -> BaseModel:
+    from codex_usage.answers.board import board_of, usage
+
+    return board_of(context) if asked.name == "board" else usage(context, asked.limit(), asked.number("cursor", 0))
 
 
 def _session(context: Context, asked: Asked) -> BaseModel:
@@ -141,7 +160,7 @@ def _session(context: Context, asked: Asked) -> BaseModel:
 
 
 def _diagnostics(context: Context, asked: Asked) -> BaseModel:
-    from codex_usage.answers.diagnostics import diagnostics  # few questions need what it loads
+    from codex_usage.answers.diagnostics import diagnostics
 
     scan = asked.places if asked.flag("scan", True) else None
     section = asked.text("section") or "overview"
@@ -150,15 +169,12 @@ def _diagnostics(context: Context, asked: Asked) -> BaseModel:
 
 
 _ANSWERS: dict[str, Callable[[Context, Asked], BaseModel]] = {
-    "summary": _summary, "explain": _explain, "session": _session, "diagnostics": _diagnostics,
-    "recommendations": lambda context, asked: recommendations(
-        context, asked.period(context), asked.filters(), max(1, asked.limit())),
+    "summary": _summary, "report": _summary, "explain": _explain, "session": _session, "diagnostics": _diagnostics,
+    "recommendations": _recommendations, "call": _call, "board": _board, "usage": _board,
     "threads": lambda context, asked: threads(context, asked.period(context), **asked.rows()),
     "calls": lambda context, asked: calls(context, asked.period(context), **asked.rows()),
-    "status": lambda context, _: status(context), "board": lambda context, _: board_of(context),
+    "status": lambda context, _: status(context),
     "allowance": lambda context, asked: allowance(
         context, asked.period(context), asked.filters(), min(asked.number("weeks", 4), 520), asked.text("call")),
-    "call": lambda context, asked: call(context, asked.text("call") or ""),
-    "usage": lambda context, asked: usage(context, asked.limit(), asked.number("cursor", 0)),
     "pricing-coverage": lambda context, asked: pricing_coverage(context, asked.period(context), asked.filters()),
 }  # fmt: skip

@@ -6,15 +6,29 @@ estimated or unpriced, `credit_confidence` is exact, inferred, override or missi
 None where credits don't apply (Claude).
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from codex_usage.model.privacy import By, Hint, Identity, Label, Name, Path, Project, Text
 
+if TYPE_CHECKING:
+    _Made = BaseModel
+else:
 
-class _Result(BaseModel):
-    # built when first used: a command needs a few of these, and each takes two milliseconds
+    class _Unchecked(type(BaseModel)):
+        def __call__(cls, **values):
+            return cls.model_construct(None, **values)
+
+    class _Made(BaseModel, metaclass=_Unchecked):
+        """Made of values that mypy has checked: to build pydantic's own checks takes longer than most answers. Tests
+        read every answer back strictly."""
+
+        model_config = ConfigDict(defer_build=True)
+
+
+class _Result(_Made):
+    # what is needed of them, to write JSON, is built when first used
     model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
 
 
@@ -234,9 +248,21 @@ class Allowance(Answer):
     data_quality: Text
 
 
+class Year(_Result):
+    """The year so far; sessions are threads that a user began, `days` those with calls, `average_usd` is for each of
+    them."""
+
+    total: Sums
+    days: int
+    sessions: int
+    highest_day: Label | None
+    highest_usd: float | None
+    average_usd: float | None
+
+
 class Summary(Answer):
     """What was spent, and on what. `prices` are those that are not plainly the model's own; `allowance` stands in
-    answers about all usage."""
+    answers about all usage, `ytd` where it was asked for."""
 
     period: PeriodInfo
     total: Sums
@@ -248,6 +274,7 @@ class Summary(Answer):
     prices: list[PriceNote]
     budgets: list[BudgetState]
     allowance: list[AllowanceWindow]
+    ytd: Year | None = None
     coverage: Coverage
     data_quality: Text
     next: Hint

@@ -1,6 +1,6 @@
 """Where things stand now: today, this week, this month, the allowance and the budgets.
 
-Weeks begin on Mondays, days and months are those of the user's zone."""
+Weeks begin on the day that the user set, days and months are those of the user's zone."""
 
 from codex_usage.answers.allowance import allowance_windows, credits_balance
 from codex_usage.answers.context import Context, iso, sums, usd

@@ -60,6 +60,12 @@ def story(calls: Sequence[Step], own: Sequence[TurnRow], delegated: Sequence[Tur
     return [signal for signal in found if signal is not None]
 
 
+def largest(calls: Sequence[Step], most: int = 60) -> list[int]:
+    """The input of each call; of more than `most` calls the largest of each of as many parts."""
+    size = -(-len(calls) // most) or 1
+    return [max(call.input for call in calls[at : at + size]) for at in range(0, len(calls), size)]
+
+
 def _expensive(own: Sequence[TurnRow]) -> Signal | None:
     costs = [turn.cost for turn in own if turn.cost is not None]
     usual = median(costs) if costs else 0

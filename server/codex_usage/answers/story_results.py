@@ -45,13 +45,15 @@ class Signal(_Result):
 
 
 class Session(Answer):
-    """One thread as a whole, with what it caused. `with_children_usd` holds everything below it but forks."""
+    """One thread as a whole, with what it caused. `with_children_usd` holds everything below it but forks; `context` is
+    the input of its calls in their order, of a long thread the largest of each of 60 parts."""
 
     by: ClassVar = ["model"]  # what the labels of `models` are
     thread: ThreadLine
     children: list[Relative]
     with_children_usd: float | None
     story: list[Signal]
+    context: list[int]
     turns: list[TurnCost]
     models: list[SummaryRow]
     zone: Label

@@ -7,17 +7,14 @@ from typing import Any
 from codex_usage.answers.allowance import allowance_windows
 from codex_usage.answers.context import Context, asking, money_problems, rated_sums, share, sums, usd
 from codex_usage.answers.periods import Period
-from codex_usage.answers.results import Change, PerMillion, PriceNote, PricingCoverage, Summary, SummaryRow
+from codex_usage.answers.results import Change, PerMillion, PriceNote, PricingCoverage, Summary, SummaryRow, Year
 from codex_usage.answers.status import budget_states
 from codex_usage.index import Filters, GroupRow, Scope, queries
 from codex_usage.index.zones import day_date
 from codex_usage.model import ORIGINS, BadInput
+from codex_usage.model.questions import ALSO_GROUPS, GROUP_WORDS, TIME_WORDS
 from codex_usage.money.prices import Band, CreditRate, Rate
 
-GROUP_WORDS = (
-    "model", "project", "day", "week", "month", "effort", "tier", "origin", "provider", "role", "directory", "thread",
-)  # fmt: skip
-_IN_TIME = ("day", "week", "month")
 _NOT_SURE = ("estimated", "unpriced")
 _TOLD: dict[str, Callable[[Any], Any]] = {
     "day": day_date, "week": day_date, "origin": lambda at: " ".join(ORIGINS[at][:2]),
@@ -26,21 +23,26 @@ _TOLD: dict[str, Callable[[Any], Any]] = {
 
 def summary(
     context: Context, period: Period, *, by: Sequence[str] = ("model",), filters: Filters | None = None,
-    compare: bool = True, limit: int = 10,
+    compare: bool = True, limit: int = 10, order: str | None = None, ytd: bool = False,
 ) -> Summary:  # fmt: skip
-    """Totals of a period with its top groups; what is not listed is told as the rest. Raises BadInput."""
-    by = list(dict.fromkeys(by))
+    """Totals of a period with its top groups, by time (the latest) or cost; what is not listed is told as the rest.
+    `ytd` adds the year so far, of the same filters. Raises BadInput."""
+    by = list(dict.fromkeys(ALSO_GROUPS.get(word, word) for word in by))
     for word in by:
         if word not in GROUP_WORDS:
             raise BadInput(f"Cannot group by {word!r}; use {', '.join(GROUP_WORDS)}.")
+    in_time = bool(by) and by[0] in TIME_WORDS
+    if order not in (None, "cost", "time") or (order == "time" and not in_time):
+        raise BadInput(f"Cannot order by {order!r}; use cost, or time of days, weeks or months.")
+    asked = ["sunday_week" if word == "week" and context.week_start else word for word in by]
     with asking(context, period, filters) as (scope, filters, total, about):
-        rows = queries.groups(context.index, by, scope, filters, context.zone_name) if by else []
+        rows = queries.groups(context.index, asked, scope, filters, context.zone_name) if by else []
         rows.sort(key=lambda row: (-row.cost, -(row.input + row.output), row.labels))
-        if in_time := bool(by) and by[0] in _IN_TIME:
+        if in_time := in_time and order != "cost":
             rows.sort(key=lambda row: str(row.key[0]).zfill(12))  # within a day, the costliest first
         left = max(0, len(rows) - limit)
         shown = rows[left:] if in_time else rows[:limit]
-        listed = by if shown else []
+        listed = asked if shown else []
         rest = queries.groups(context.index, listed, scope, filters, context.zone_name, shown)[0] if left else None
         return Summary(
             **about, previous=_change(context, period, filters, total) if compare else None, by=by,
@@ -48,8 +50,23 @@ def summary(
             rest_groups=left, rest=sums(rest) if rest else None,
             prices=[note for note in price_notes(context, scope, filters, total) if not_plain(note)],
             budgets=budget_states(context), allowance=allowance_windows(context) if filters == Filters() else [],
-            next=_next(by, period, total),
+            next=_next(by, period, total), ytd=year(context, filters) if ytd else None,
         )  # fmt: skip
+
+
+def year(context: Context, filters: Filters) -> Year:
+    """The year so far."""
+    scope = context.scope(context.period("this_year"))
+    days = queries.groups(context.index, ("day",), scope, filters)
+    highest = max(days, key=lambda row: row.cost, default=None)
+    roles = queries.groups(context.index, ("role",), scope, filters)
+    total = queries.totals(context.index, scope, filters)
+    return Year(
+        total=sums(total), days=len(days), sessions=sum(row.threads for row in roles if row.labels[0] == "user"),
+        highest_day=str(day_date(highest.key[0])) if highest and highest.cost else None,
+        highest_usd=usd(highest.cost) if highest and highest.cost else None,
+        average_usd=usd(round(total.cost / len(days))) if total.priced else None,
+    )  # fmt: skip
 
 
 def _labels(by: Sequence[str], row: GroupRow) -> list[str]:

@@ -4,7 +4,7 @@ from codex_usage.answers.calls import call_rows
 from codex_usage.answers.context import Context, asking, find_thread, iso, quantile, share, sums, usd
 from codex_usage.answers.periods import Period
 from codex_usage.answers.results import SummaryRow, ThreadLine, Threads
-from codex_usage.answers.story import costly_turns, story
+from codex_usage.answers.story import costly_turns, largest, story
 from codex_usage.answers.story_results import Relative, Session
 from codex_usage.index import Filters, GroupRow, Scope, ThreadRow, queries
 from codex_usage.model import BadInput
@@ -64,13 +64,14 @@ def session(context: Context, thread: str) -> Session:
         own_turns = [turn for turn in turn_rows if turn.thread == own.key]
         others = [turn for turn in turn_rows if turn.thread != own.key]
         helpers = [turn for turn in others if caused[turn.thread] in ("subagent", "guardian")]
+        steps = queries.steps(index, own.key)
         children = [_relative(one, found.get(one.key)) for one in related]
         models = sorted(queries.groups(index, ("model",), scope, filters), key=lambda row: -row.cost)
         return Session(
             thread=thread_line(rows[0], total),
             children=sorted(children, key=lambda child: (-(child.cost_usd or 0), child.thread_id)),
             with_children_usd=usd(sum(priced)) if priced else None, turns=costly_turns(own_turns, others),
-            story=story(queries.steps(index, own.key), own_turns, helpers), zone=context.zone_name,
+            story=story(steps, own_turns, helpers), context=largest(steps), zone=context.zone_name,
             models=[SummaryRow(labels=[str(row.labels[0])], sums=sums(row), share=share(row, total)) for row in models],
             turn_outcomes=outcomes, turn_ms_median=quantile(durations, 0.5), turn_ms_p95=quantile(durations, 0.95),
             first_token_ms_median=quantile(first_tokens, 0.5),

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from codex_usage.answers import CallLine, Calls, Explanation, Recommendations, Session, Summary, Sums, Threads
-from codex_usage.answers.diagnostics_results import Diagnostics
-from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Coverage, Part, PeriodInfo
-from codex_usage.evidence.results import Evidence
 from codex_usage.index.zones import zone_of
+
+if TYPE_CHECKING:
+    from codex_usage.answers import CallLine, Calls, Explanation, Session, Summary, Sums, Threads
+    from codex_usage.answers.advice_results import Recommendations
+    from codex_usage.answers.diagnostics_results import Diagnostics
+    from codex_usage.answers.results import AllowanceWindow, BudgetState, Change, Coverage, Part, PeriodInfo
+    from codex_usage.evidence.results import Evidence
 
 MOST_BYTES = 16_000
 
@@ -35,7 +38,7 @@ _THREAD_CONCISE = ("cost_usd", "calls", "total_tokens")
 
 def for_model(answer: BaseModel, detail: str = "concise") -> str:
     """An answer as the text of a tool result."""
-    show: Callable[[Any, bool], dict[str, Any]] = _SHOWN.get(type(answer), _other)
+    show: Callable[[Any, bool], dict[str, Any]] = _SHOWN.get(type(answer).__name__, _other)
     return json.dumps(show(answer, detail == "full"), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -245,7 +248,8 @@ def _diagnostics(answer: Diagnostics, _: bool) -> dict[str, Any]:
         used = [any(row[at] not in (None, 0, 0.0) for row in table.rows) for at in range(len(table.columns))]
         kept = [at for at, name in enumerate(table.columns) if used[at] and name not in _LESSER]
         rows = [[_clip(cell, False) if isinstance(cell := row[at], str) else cell for at in kept] for row in table.rows]
-        told = {"title": table.title, "columns": [table.columns[at] for at in kept], "rows": rows}
+        told: dict[str, Any] = {"title": table.title, "columns": [table.columns[at] for at in kept], "rows": rows}
+        told |= {"basis": {**table.basis.events, "since": (table.basis.since or "")[:10]}} if table.basis else {}
         shown["tables"].append(told | ({"rest": table.rest} if table.rest else {}))
     if answer.not_additive:
         shown["not_additive"] = [name for name in answer.not_additive if name not in _LESSER]
@@ -361,7 +365,8 @@ def _other(answer: BaseModel, _: bool) -> dict[str, Any]:
     return answer.model_dump(exclude={"coverage", "privacy_mode"})
 
 
-_SHOWN: dict[type[BaseModel], Callable[[Any, bool], dict[str, Any]]] = {
-    Summary: _summary, Threads: _threads, Calls: _calls, Session: _session, Explanation: _explanation,
-    Recommendations: _advice, Diagnostics: _diagnostics, Evidence: _evidence,
+#: By name, as not every answer's module is loaded.
+_SHOWN: dict[str, Callable[[Any, bool], dict[str, Any]]] = {
+    "Summary": _summary, "Threads": _threads, "Calls": _calls, "Session": _session, "Explanation": _explanation,
+    "Recommendations": _advice, "Diagnostics": _diagnostics, "Evidence": _evidence,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Calls as files: rows in, JSON or CSV text out, one row at a time so that a million fit in little memory."""
+"""Answers as files: rows in, JSON, CSV or Parquet out, a few at a time so that a million fit in little memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from pydantic import BaseModel
 
-from codex_usage.answers import CallLine
+from codex_usage.answers import CallLine, Summary, Sums
 
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
@@ -46,6 +46,38 @@ def write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], out: IO[st
     for count, row in enumerate(rows, 1):  # noqa: B007 (their number)
         writer.writerow([_harmless(row[name]) for name in columns])
     return count
+
+
+def write_parquet(rows: Iterable[dict[str, Any]], out: IO[bytes]) -> int:
+    """A Parquet file of calls, with times as such; returns their number. Needs pyarrow."""
+    import pyarrow  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    kinds = {int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    types = {name: {kinds[part] for part in (field.annotation, *get_args(field.annotation)) if part in kinds}
+             for name, field in CallLine.model_fields.items() if name != "rate_limits"}  # fmt: skip
+    texts = pyarrow.schema([(name, next(iter(kind), pyarrow.string())) for name, kind in types.items()])
+    time = pyarrow.field("timestamp", pyarrow.timestamp("ms", "UTC"))
+    schema, calls, count = texts.set(texts.get_field_index("timestamp"), time), iter(rows), 0
+    with ParquetWriter(out, schema, compression="zstd") as writer:
+        while some := list(islice(calls, 20_000)):
+            writer.write_table(pyarrow.Table.from_pylist(some, schema=texts).cast(schema))
+            count += len(some)
+    return count
+
+
+def write_summary(answer: Summary, kind: str, out: IO[str]) -> None:
+    """The rows of a summary as csv, or the whole of it as json, markdown or a table."""
+    if kind == "csv":
+        rows = ({**dict(zip(answer.by, row.labels, strict=True)), **row.sums.model_dump(), "share": row.share}
+                for row in answer.rows)  # fmt: skip
+        write_csv(rows, [*answer.by, *Sums.model_fields, "share"], out)
+    elif kind == "json":
+        out.write(f"{answer.model_dump_json(indent=2)}\n")
+    else:
+        from codex_usage.present import terminal
+
+        terminal.show(answer, out) if kind == "table" else out.write(terminal.markdown(answer))
 
 
 def _harmless(value: Any) -> Any:

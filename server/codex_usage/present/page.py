@@ -10,6 +10,8 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import struct
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -21,21 +23,26 @@ from pydantic import BaseModel
 
 from codex_usage import __version__
 from codex_usage.answers import Context
+from codex_usage.answers.board_results import CallColumns
 from codex_usage.answers.diagnostics import SECTIONS
 from codex_usage.answers.questions import Asked, ask
 from codex_usage.answers.results import Answer, Coverage
+from codex_usage.answers.thresholds import load_thresholds
+from codex_usage.homes import usage_home
 from codex_usage.homes.config import write_bytes
 from codex_usage.model import BadInput
 from codex_usage.model.privacy import Hint, Kind
 
 #: What the file answers beside the figures of its own: a page without a server can't ask again.
 _PERIODS = ("today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all")
+_ROWS = {"telemetry": 300}  # decisions of 30 days; rows that aren't shown are counted
 _PERIODIC, _ONCE = ("explain", "recommendations"), ("allowance", "pricing-coverage", "status")
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("core", "charts", "overview", "insights", "calls", "threads", "diagnostics", "call", "main")
 LANGUAGES = ("en", "vi", "es", "fr", "de", "pt", "ja", "zh", "ko", "ru", "it", "ar")
-#: Data beyond this many bytes are compressed within the page.
-_PLAIN_BYTES = 10_000_000
+#: How the page's script takes numbers of this many bits: the code of Python's struct, which core.js knows too.
+_CODES = {"b": 8, "h": 16, "i": 32}  # what is larger: d
+_COMMENTS = re.compile(r"(?m)^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n")
 Private = Callable[[Any], Any]
 
 
@@ -51,9 +58,7 @@ class Dashboard(Answer):
     next: Hint = "codex-usage open-dashboard opens it"
 
 
-def write_page(
-    context: Context, path: Path, *, private: Private, limit: int = 20_000, lang: str = "en", demo: bool = False
-) -> Dashboard:
+def write_page(context: Context, path: Path, *, private: Private, limit: int = 20_000, lang: str = "en") -> Dashboard:
     """Write the page as one file with the newest `limit` calls (0: all); its sums hold the others too. Raises
     BadInput."""
 
@@ -67,9 +72,13 @@ def write_page(
         answers |= {f"{name}?period={period}": _json(told(name, {"period": period}))
                     for name in _PERIODIC for period in _PERIODS}  # fmt: skip
         asked = {"period": "last_30_days", "scan": False}
-        sections = {name: _json(told("diagnostics", {**asked, "section": name})) for name in SECTIONS}
-    data = {"meta": meta(context, board, lang, live=False, demo=demo), "board": _json(board), "usage": _json(usage)}
-    text = page({**data, "answers": _object(answers), "diagnostics": _object(sections)}, lang).encode()
+        sections = {name: _json(told("diagnostics", {**asked, "section": name, "limit": _ROWS.get(name)}))
+                    for name in SECTIONS}  # fmt: skip
+    columns, numbers = _columns(usage.calls)
+    data = {"meta": meta(context, board, lang, live=False), "board": _json(board), "answers": _object(answers),
+            "usage": usage.model_dump_json(exclude={"calls"}), "columns": json.dumps(columns),
+            "diagnostics": _object(sections)}  # fmt: skip
+    text = page(data, lang, numbers).encode()
     write_bytes(path, text)
     return Dashboard(path=str(path), url=path.absolute().as_uri(), calls=len(usage.calls.id), total_calls=usage.total,
                      bytes=len(text), coverage=context.coverage())  # fmt: skip
@@ -84,11 +93,28 @@ def language(name: str | None, env: Mapping[str, str] = os.environ) -> str:
     return told if told in LANGUAGES else "en"
 
 
-def meta(context: Context, board: Any, lang: str, *, live: bool, demo: bool = False) -> str:
+def meta(context: Context, board: Any, lang: str, *, live: bool) -> str:
     """What the page says of itself, as JSON."""
     return json.dumps({"version": __version__, "generated_at": context.now.isoformat(timespec="seconds"), "live": live,
-                       "demo": demo, "privacy_mode": board.privacy_mode, "zone": context.zone_name,
-                       "lang": lang})  # fmt: skip
+                       "demo": context.index.path.parent == usage_home() / "demo", "zone": context.zone_name,
+                       "privacy_mode": board.privacy_mode, "lang": lang,
+                       "thresholds": load_thresholds()[0]._asdict()})  # fmt: skip
+
+
+def _columns(calls: CallColumns) -> tuple[dict[str, Any], bytes]:
+    """What tells a browser of calls (ids with spaces between, how many, the code of each column of numbers; upper case:
+    -1 is none), and the columns' bytes, each from a multiple of eight on: they are read as they are, unlike JSON."""
+    kinds, packed = {}, bytearray()
+    for name, values in calls:
+        if name == "id":
+            continue
+        numbers = [-1 if value is None else value for value in values]
+        bits = max(max(numbers, default=0), -min(numbers, default=0)).bit_length() + 1
+        code = next((code for code, most in _CODES.items() if bits <= most), "d")
+        kinds[name] = code.upper() if None in values else code
+        packed += struct.pack(f"<{len(numbers)}{code}", *numbers)
+        packed += bytes(-len(packed) % 8)
+    return {"ids": " ".join(calls.id), "count": len(calls.id), "kinds": kinds}, bytes(packed)
 
 
 def _json(answer: BaseModel) -> str:
@@ -99,17 +125,14 @@ def _object(members: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
 
 
-def page(data: Mapping[str, str], lang: str = "en") -> str:
-    """The page with its data, JSON texts by name."""
+def page(data: Mapping[str, str], lang: str = "en", numbers: bytes = b"") -> str:
+    """The page with its data, JSON texts by name, and the numbers of its calls."""
     style, script = _assets()
-    text = _in_html(_object(data))
-    packed = len(text) > _PLAIN_BYTES
-    if packed:
-        text = _packed(text)
-    shown: dict[str, Any] = {"style": style, "script": script, "words": _words(), "data": text}
+    shown: dict[str, Any] = {"style": style, "script": script, "words": _words(), "data": _in_html(_object(data)),
+                             "numbers": _packed(numbers)}  # fmt: skip
     shown_page: str = _template().render(
         **{name: Markup(value) for name, value in shown.items()},  # noqa: S704 (our own files, and JSON without "<")
-        csp=policy(), lang=lang, dir="rtl" if lang == "ar" else "ltr", packed=packed, languages=LANGUAGES,
+        csp=policy(), lang=lang, dir="rtl" if lang == "ar" else "ltr",
     )  # fmt: skip
     return shown_page
 
@@ -133,10 +156,10 @@ def _in_html(text: str) -> str:
 
 @cache
 def _assets() -> tuple[str, str]:
-    """Style and script."""
-    styles = [FOLDER / "style.css", FOLDER / "style.views.css"]
-    style = "\n".join(path.read_text(encoding="utf-8") for path in styles if path.exists())
-    return style, "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    """Style and script, without the lines that are only comment."""
+    style, script = ("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+                     for names in (("style.css", "style.views.css"), (f"{name}.js" for name in SCRIPTS)))  # fmt: skip
+    return style, _COMMENTS.sub("", script)
 
 
 @cache
@@ -145,11 +168,11 @@ def _words() -> str:
     found: dict[str, dict[str, str]] = {}
     for path in sorted((FOLDER / "locales").glob("*.json")):
         found.setdefault(path.name.split(".")[0], {}).update(json.loads(path.read_bytes()))
-    return _packed(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+    return _packed(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def _packed(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+def _packed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
 
 
 @cache

@@ -9,6 +9,7 @@ from base64 import b32encode
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache, partial
 from itertools import repeat
+from operator import is_not
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -88,22 +89,29 @@ def apply(answer: T, mode: str, secret: bytes, aliases: Collection[str] = ()) ->
             return said(text).split(" ")[0]  # the call without its arguments, as a hash can't be asked for
         return said(text) if kind in (Kind.TEXT, Kind.HINT) else names.get(text, text) if kind in hides else text
 
-    _walk(answer, None, collect)
-    shown: T = _walk(answer, None, replace)
+    clear = MODES["strict"] - hides
+    _walk(answer, None, clear, collect)
+    shown: T = _walk(answer, None, clear, replace)
     return shown.model_copy(update={"privacy_mode": mode}) if hasattr(answer, "privacy_mode") else shown
 
 
-def _walk(value: Any, kind: Any, say: Any, around: tuple[BaseModel, ...] = ()) -> Any:
-    """A value with each text as `say(text, kind)` has it; `kind` is a list where each text of a list has its own."""
+def _walk(value: Any, kind: Any, clear: frozenset[Kind], say: Any, around: tuple[BaseModel, ...] = ()) -> Any:
+    """A value with each text as `say(text, kind)` has it; `kind` is a list where each text of a list has its own. What
+    stays as it is isn't copied, and what is only of kinds that stay `clear` is passed by: there may be many of them."""
     if isinstance(value, BaseModel):
-        inner = (value, *around)
-        told = {name: _told(of, inner) for name, of in kinds_of(type(value)).items()}
-        return value.model_copy(update={name: _walk(getattr(value, name), of, say, inner) for name, of in told.items()})
+        inner, held = (value, *around), vars(value)
+        kinds = kinds_of(type(value), clear)
+        told = {name: _walk(held[name], _told(of, inner), clear, say, inner) for name, of in kinds.items()}
+        new = {name: each for name, each in told.items() if each is not held[name]}
+        return value.model_copy(update=new) if new else value
     if isinstance(value, dict):
-        return {key: _walk(each, _kind(key) if kind == By() else kind, say, around) for key, each in value.items()}
+        keys = {key: _kind(key) if kind == By() else kind for key in value}
+        return {key: _walk(each, keys[key], clear, say, around) for key, each in value.items()}
     if isinstance(value, list):
         single = isinstance(kind, list) and not any(isinstance(each, list) for each in value)
-        return [_walk(each, of, say, around) for each, of in zip(value, kind if single else repeat(kind), strict=False)]
+        of = kind if single else repeat(kind)
+        texts = [_walk(each, kind, clear, say, around) for each, kind in zip(value, of, strict=False)]
+        return texts if any(map(is_not, texts, value)) else value
     return say(value, kind or Kind.PATH) if isinstance(value, str) else value
 
 
@@ -119,11 +127,13 @@ def _kind(word: str) -> Kind:
 
 
 @cache
-def kinds_of(model: type[BaseModel]) -> dict[str, Kind | By | None]:
-    """The fields of a result that may hide something, and the kind of their texts: None when they have none."""
+def kinds_of(model: type[BaseModel], clear: frozenset[Kind] = frozenset()) -> dict[str, Kind | By | None]:
+    """The fields of a result that may hide something (more than kinds that stay `clear`), and the kind of their texts:
+    None when they have none."""
     hints = get_type_hints(model, include_extras=True)
     found = {name: set(_leaves(hints[name])) for name in model.model_fields}
-    return {name: kinds.pop() if len(kinds) == 1 else None for name, kinds in found.items() if kinds - {Kind.LABEL}}
+    known = {name: kinds for name, kinds in found.items() if kinds - {Kind.LABEL} and not kinds <= clear}
+    return {name: kinds.pop() if len(kinds) == 1 else None for name, kinds in known.items()}
 
 
 def _leaves(hint: Any, kind: Kind | By | None = None) -> Iterator[Kind | By | None]:

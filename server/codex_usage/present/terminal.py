@@ -6,26 +6,33 @@ interest go. Amounts of one table have the same number of places, so that they c
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from unicodedata import category, east_asian_width
 
 from pydantic import BaseModel
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-from rich.text import Text
 
-from codex_usage.answers import Calls, Explanation, Recommendations, Session, Summary, Sums, Threads, results
-from codex_usage.answers.diagnostics_results import Diagnostics
-from codex_usage.evidence.results import Evidence
+from codex_usage.answers import results
+from codex_usage.homes.platform import wake_colours
+from codex_usage.model.questions import TIME_WORDS
 from codex_usage.model.words import many
 from codex_usage.present.compact import limit_name, local
 
+if TYPE_CHECKING:
+    from codex_usage.answers import Calls, Explanation, Session, Summary, Sums, Threads
+    from codex_usage.answers.advice_results import Recommendations
+    from codex_usage.answers.diagnostics_results import Diagnostics
+    from codex_usage.evidence.results import Evidence
+
 _PIPED_WIDTH = 10_000
 _LEAST_NAME = 18
+_BAR = 18
+_STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "cyan": 36}
 
 
 class _Amount(NamedTuple):
@@ -51,28 +58,57 @@ class _Column(NamedTuple):
         return self.shape(attrgetter(self.field)(row) if self.field else row)
 
 
-def console() -> Console:
-    """A console on standard output: as wide as its content when piped, colours off when piped or NO_COLOR."""
-    if sys.stdout.isatty():
-        return Console(highlight=False, markup=False, emoji=False)
-    return Console(highlight=False, markup=False, emoji=False, color_system=None, force_terminal=False,
-                   width=_PIPED_WIDTH, legacy_windows=False)  # fmt: skip
+class Console:
+    """Lines for a terminal, wrapped to its width; on any other file as long as they are. Colours are off then, and with
+    NO_COLOR. Written here, as a library for it takes longer to load than most answers take."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file, self.is_terminal = file, file.isatty()
+        self.width = shutil.get_terminal_size().columns if self.is_terminal else _PIPED_WIDTH
+        self.colours = self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        if self.colours:
+            wake_colours()
+
+    def styled(self, text: str, style: str | None) -> str:
+        """Text in a style of _STYLES."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colours else text
+
+    def print(self, text: str, style: str | None = None) -> None:
+        """Write lines; words that don't fit go on the next."""
+        for line in text.split("\n"):
+            parts = [line]
+            if _width(line) > self.width:
+                parts = []
+                for word in line.split(" "):
+                    if parts and _width(f"{parts[-1]} {word}") <= self.width:
+                        parts[-1] += f" {word}"
+                    else:
+                        parts.append(word)
+            self.file.writelines(f"{self.styled(part, style)}\n" for part in parts)
 
 
-def show(answer: BaseModel) -> None:
-    """Print any answer."""
-    _SHOW[type(answer)](console(), answer)
+def _width(text: str) -> int:
+    """The letters that a text takes on a terminal, where some count twice or not at all."""
+    text = re.sub(r"\x1b\[\d+m", "", text)
+    if text.isascii():
+        return len(text)
+    return sum(0 if category(one) in ("Mn", "Me", "Cf") else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def show(answer: BaseModel, file: IO[str] | None = None) -> None:
+    """Print any answer, on standard output or into a file."""
+    _SHOW[type(answer).__name__](Console(file or sys.stdout), answer)
 
 
 def show_summary(out: Console, answer: Summary) -> None:
     """Headline, breakdown, what it rests on."""
-    out.print(_headline(answer.period, answer.total, answer.previous))
+    out.print(_headline(out, answer.period, answer.total, answer.previous))
     if answer.total.calls:
         out.print(_tokens_line(answer.total), style="dim")
         more = [f"({answer.rest_groups} more)"]
         rest = [results.SummaryRow(labels=more, sums=answer.rest, share=None)] if answer.rest else []
-        columns = [_Column(" / ".join(answer.by), "labels", " / ".join, text=True), *_SUMS]
-        _table(out, columns, [*answer.rows, *rest] if answer.by else [], dim_last=bool(rest))
+        rows = [*answer.rows, *rest] if answer.by else []
+        _table(out, _summary_columns(answer, chart=out.is_terminal), rows, dim_last=bool(rest))
         by_name = [note for note in answer.prices if note.confidence == "exact" and note.priced_as != note.model]
         renamed = dict.fromkeys(f"{note.model} as {note.priced_as}" for note in by_name)
         if renamed:
@@ -81,6 +117,11 @@ def show_summary(out: Console, answer: Summary) -> None:
         if unknown:
             names = _plain(", ".join(dict.fromkeys(unknown)))
             out.print(f"No price known for {names}: not in the cost. codex-usage init-pricing makes a file for it.")
+    if (year := answer.ytd) is not None:
+        highest = f", most on {year.highest_day}: {money(year.highest_usd)}" if year.highest_day else ""
+        out.print(f"Year to date: {_least(year.total, 'at least ')}{money(year.total.cost_usd)} on"
+                  f" {many(year.days, 'active day')} in {many(year.sessions, 'session')};"
+                  f" {money(year.average_usd)} a day{highest}")  # fmt: skip
     for budget in answer.budgets:
         out.print(_budget_line(budget), style="red" if budget.over else None)
     for window in answer.allowance:
@@ -88,9 +129,36 @@ def show_summary(out: Console, answer: Summary) -> None:
     _footer(out, answer.total, answer.coverage, answer.data_quality)
 
 
+def _summary_columns(answer: Summary, chart: bool) -> list[_Column]:
+    """The columns of a summary; `chart` adds bars where its rows are days, weeks or months."""
+    columns = [_Column(" / ".join(answer.by), "labels", " / ".join, text=True), *_SUMS]
+    most = max((row.sums.cost_usd or 0 for row in answer.rows), default=0)
+    if chart and most and len(answer.by) == 1 and answer.by[0] in TIME_WORDS:
+        columns.append(_Column("", "sums.cost_usd", lambda cost: _bar((cost or 0) / most), text=True, rank=1))
+    return columns
+
+
+def _bar(part: float) -> str:
+    """A part of the longest bar, to an eighth of a letter; what is not zero is seen."""
+    eighths = max(round(part * 8 * _BAR), part > 0)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def markdown(answer: Summary) -> str:
+    """A summary as a Markdown table with a last row of all."""
+    total = results.SummaryRow(labels=["all"], sums=answer.total, share=None)
+    columns = _summary_columns(answer, chart=False)
+    head = [column.name for column in columns]
+    rows = [head, ["---", *["---:"] * (len(head) - 1)], *_cells(columns, [*answer.rows, total], "")]
+    rows[2:] = [[re.sub(r"([\\|<>\[\]*_`])", r"\\\1", cell) for cell in row] for row in rows[2:]]
+    return f"{_headline(None, answer.period, answer.total, None)}\n\n" + "".join(
+        f"| {' | '.join(row)} |\n" for row in rows
+    )
+
+
 def show_threads(out: Console, answer: Threads) -> None:
     """The top threads of a period."""
-    out.print(_headline(answer.period, answer.total, None))
+    out.print(_headline(out, answer.period, answer.total, None))
     _table(out, _THREADS, answer.rows, answer.period.zone)
     rest = "" if answer.rest_cost_usd is None else f", {money(answer.rest_cost_usd)}"
     _more(out, answer.rest_threads, "thread", f"{rest}; --limit shows more.")
@@ -99,7 +167,7 @@ def show_threads(out: Console, answer: Threads) -> None:
 
 def show_calls(out: Console, answer: Calls) -> None:
     """Single calls."""
-    out.print(_headline(answer.period, answer.total, None))
+    out.print(_headline(out, answer.period, answer.total, None))
     _table(out, _CALLS, answer.rows, answer.period.zone)
     _more(out, answer.rest_calls, "call", "; --limit shows more, export writes them all.")
     _footer(out, answer.total, answer.coverage, answer.data_quality)
@@ -122,6 +190,9 @@ def show_session(out: Console, answer: Session) -> None:
         outcomes = ", ".join(f"{n} {word}" for word, n in answer.turn_outcomes.items())
         p95 = answer.turn_ms_p95 or 0
         out.print(f"Turns: {outcomes}; median {answer.turn_ms_median / 1000:.1f} s, P95 {p95 / 1000:.1f} s")
+    if len(answer.context) > 1 and (most := max(answer.context)):
+        line = "".join("▁▂▃▄▅▆▇█"[min(7, 8 * size // most)] for size in answer.context)
+        out.print(f"Context of its calls, up to {count(most)} tokens:\n{line}")
     for signal in answer.story:
         out.print(_plain(f"{_clock(signal.at or '', answer.zone, 16)}  {signal.text}"))
     _table(out, _MODELS, answer.models)
@@ -190,7 +261,8 @@ def show_diagnostics(out: Console, answer: Diagnostics) -> None:
     """The tables of a section."""
     out.print(_plain(f"{answer.section}, {answer.period.label.replace('_', ' ')}: {answer.status}"), style="bold")
     for table in answer.tables:
-        out.print(table.title)
+        told = table.basis and ", ".join(f"{count:,} {name}" for name, count in table.basis.events.items())
+        out.print(_plain(f"{table.title} (from {told})" if told else table.title))
         names = [name.replace("_", " ") for name in table.columns]
         columns = [_Column(name, "", itemgetter(at), text=at == 0, rank=at) for at, name in enumerate(names)]
         _table(out, columns, table.rows)
@@ -267,7 +339,7 @@ def _budget_line(budget: results.BudgetState) -> str:
 
 def show_pricing(out: Console, answer: results.PricingCoverage) -> None:
     """Which prices the calls rest on."""
-    out.print(_headline(answer.period, answer.total, None))
+    out.print(_headline(out, answer.period, answer.total, None))
     out.print(f"Prices from {answer.source}; USD for a million tokens.", style="dim")
     _table(out, _PRICES, answer.rows)
     reasons = [(row.model, "", row.reason) for row in answer.rows]
@@ -281,21 +353,20 @@ def show_pricing(out: Console, answer: results.PricingCoverage) -> None:
 # -- parts -------------------------------------------------------------------------------------------------
 
 
-def _headline(period: results.PeriodInfo, total: Sums, previous: results.Change | None) -> Text:
+def _headline(out: Console | None, period: results.PeriodInfo, total: Sums, before: results.Change | None) -> str:
     span = period.label.replace("_", " ") if period.label != "all" else "all time"
     if period.first and period.last:
         days = period.first if period.first == period.last else f"{period.first} to {period.last}"
         span = days if span == period.first or ".." in span else f"{span}, {days}"
-    text = Text(f"{span} ({period.zone}): ")
-    text.append(_least(total, "at least ") + money(total.cost_usd), style="bold")
-    text.append(f" in {many(total.calls, 'call')}, {many(total.threads, 'thread')}")
-    if previous is not None and previous.cost_percent is not None:
-        style = "red" if previous.cost_percent > 0 else "green"
-        change = f"{previous.cost_percent:+,.0f}% against"
-        if previous.cost_percent >= 1000:  # a percentage of that size says little
-            change = f"{1 + previous.cost_percent / 100:,.0f} times"
-        text.append(f"  {change} the period before", style=style)
-    return text
+    styled: Callable[[str, str], str] = out.styled if out else lambda text, _: text
+    cost = styled(_least(total, "at least ") + money(total.cost_usd), "bold")
+    text = f"{span} ({period.zone}): {cost} in {many(total.calls, 'call')}, {many(total.threads, 'thread')}"
+    if before is None or before.cost_percent is None:
+        return text
+    change = f"{before.cost_percent:+,.0f}% against"
+    if before.cost_percent >= 1000:  # a percentage of that size says little
+        change = f"{1 + before.cost_percent / 100:,.0f} times"
+    return f"{text}  {styled(f'{change} the period before', 'red' if before.cost_percent > 0 else 'green')}"
 
 
 def _tokens_line(total: Sums) -> str:
@@ -308,12 +379,8 @@ def _table(
     out: Console, columns: Sequence[_Column], rows: Sequence[Any], zone: str = "", *, dim_last: bool = False
 ) -> None:
     """A table of what fits: columns without any content are left out, as are those there is no room for."""
-    found = [[column.of(row) for column in columns] for row in rows]
-    places = _places(cell.usd for row in found for cell in row if isinstance(cell, _Amount))
-    cells = [
-        [_plain(_cell(cell, column, zone, places)) for cell, column in zip(row, columns, strict=True)] for row in found
-    ]
-    whole = [max(map(cell_len, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
+    cells = _cells(columns, rows, zone)
+    whole = [max(map(_width, (column.name, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
     kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
     least = [min(width, _LEAST_NAME) if column.text else width for width, column in zip(whole, columns, strict=True)]
     while kept and sum(least[at] + 2 for at in kept) - 2 > out.width:
@@ -326,15 +393,33 @@ def _table(
         if longest is None:
             break
         whole[longest] -= 1
-    table = Table(box=box.SIMPLE_HEAD if out.is_terminal else None, padding=(0, 1, 0, 0) if out.is_terminal else (0, 1),
-                  pad_edge=False, show_edge=False, header_style="bold")  # fmt: skip
-    for at in kept:
-        justify: JustifyMethod = "left" if at == 0 or columns[at].text else "right"
-        table.add_column(columns[at].name, justify=justify, no_wrap=True, overflow="ellipsis", width=whole[at])
-    for number, row in enumerate(cells, 1):
-        table.add_row(*(row[at] for at in kept), style="dim" if dim_last and number == len(cells) else None)
-    if kept:
-        out.print(table)
+    lines = [[columns[at].name for at in kept], *([row[at] for at in kept] for row in cells)]
+    for number, line in enumerate(lines if kept else ()):
+        shown = "  ".join(
+            _fitted(cell, whole[at], not at or columns[at].text) for cell, at in zip(line, kept, strict=True)
+        )
+        last = dim_last and number == len(cells)
+        out.file.write(f"{out.styled(shown.rstrip(), 'bold' if not number else 'dim' if last else None)}\n")
+        if not number and out.is_terminal:
+            out.file.write("─" * _width(shown) + "\n")
+
+
+def _fitted(cell: str, width: int, left: bool) -> str:
+    """A cell of exactly a width, cut where it is longer."""
+    if _width(cell) > width:
+        while _width(cell) >= width:
+            cell = cell[:-1]
+        cell += "…"
+    space = " " * (width - _width(cell))
+    return cell + space if left else space + cell
+
+
+def _cells(columns: Sequence[_Column], rows: Sequence[Any], zone: str) -> list[list[str]]:
+    found = [[column.of(row) for column in columns] for row in rows]
+    places = _places(cell.usd for row in found for cell in row if isinstance(cell, _Amount))
+    return [
+        [_plain(_cell(cell, column, zone, places)) for cell, column in zip(row, columns, strict=True)] for row in found
+    ]
 
 
 def _cell(cell: Any, column: _Column, zone: str, places: int) -> str:
@@ -490,8 +575,9 @@ _MODELS = (_Column("model", "labels", itemgetter(0), text=True), _Column("calls"
            _Column("cost", "sums.cost_usd", _Amount))  # fmt: skip
 _RELATED = (_Column("related thread", "", lambda thread: f"{_last(thread.thread_id)} {thread.relation}", text=True),
             _Column("link", "link"), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount))  # fmt: skip
-_TURNS = (_Column("costliest turn", "turn_id", _last), _Column("started", "started", clock=16),
-          _Column("outcome", "outcome"), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount),
+_TURNS = (_Column("costliest turn", "turn_id", _last), _Column("started", "started", rank=1, clock=16),
+          _Column("outcome", "outcome", rank=3), _Column("calls", "calls", rank=2),
+          _Column("cost", "cost_usd", _Amount),
           _Column("with what it caused", "with_delegated_usd", _Amount))  # fmt: skip
 _WEEKS = (_Column("week until", "until", clock=16), _Column("cost", "total", _cost),
           _Column("credits", "total.credits", _credits), _Column("calls", "total.calls"),
@@ -506,8 +592,9 @@ _PRICES = (
     _Column("output", "usd", lambda usd: usd and f"{usd.output:g}", rank=2),
     _Column("credits", "credit_confidence", rank=1), _Column("calls", "calls"), _Column("cost", "cost_usd", _Amount),
 )  # fmt: skip
-_SHOW: dict[type[BaseModel], Callable[[Console, Any], None]] = {
-    Summary: show_summary, Threads: show_threads, Calls: show_calls, Session: show_session, Evidence: show_evidence,
-    Explanation: show_explanation, Recommendations: show_advice, Diagnostics: show_diagnostics,
-    results.Allowance: show_allowance, results.PricingCoverage: show_pricing,
+#: By name, as not every answer's module is loaded.
+_SHOW: dict[str, Callable[[Console, Any], None]] = {
+    "Summary": show_summary, "Threads": show_threads, "Calls": show_calls, "Session": show_session,
+    "Evidence": show_evidence, "Explanation": show_explanation, "Recommendations": show_advice,
+    "Diagnostics": show_diagnostics, "Allowance": show_allowance, "PricingCoverage": show_pricing,
 }  # fmt: skip

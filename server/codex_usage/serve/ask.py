@@ -18,7 +18,7 @@ from codex_usage.homes import Places, find_places
 from codex_usage.index import Index, Refreshed, open_index, patience, refresh
 from codex_usage.model import BadInput, IndexBusy, NoHome, UsageError
 from codex_usage.model.questions import QUESTIONS
-from codex_usage.present import MOST_BYTES, fits, for_model
+from codex_usage.present.compact import MOST_BYTES, fits, for_model
 from codex_usage.present.privacy import shield, trouble
 from codex_usage.serve.tools import TOOLS
 

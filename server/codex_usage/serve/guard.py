@@ -5,18 +5,25 @@ stands in the URL's fragment and is never sent by itself."""
 from __future__ import annotations
 
 import hmac
+import socket
 from asyncio import BaseTransport
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
+import uvicorn
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from codex_usage.model import BadInput
+
 TOKEN = "X-Codex-Usage-Token"  # noqa: S105 (a header's name)
 REFRESH, EVENTS = "/api/refresh", "/api/events"
 MOST_BODY = 64 << 10
 _PATIENCE = 10.0  # seconds for a client to tell a request, and to take its answer
+_CLIENTS = 256  # at once
 _HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
@@ -76,3 +83,31 @@ class Connection(H11Protocol):
         elif self in self.connections:
             self._before = self.cycle
             self.loop.call_later(_PATIENCE, self._watch)
+
+
+class Local(uvicorn.Server):
+    """A server on this machine only, of the application that `app` makes for its `port`; `listeners` listen already.
+    Raises BadInput for a busy port."""
+
+    def __init__(self, port: int, app: Callable[[int], ASGIApp]) -> None:
+        try:
+            self.listeners = [socket.create_server(("127.0.0.1", port))]
+        except OSError as error:
+            raise BadInput(f"Port {port} can't be used ({error.strerror}); --port 0 takes a free one.") from error
+        self.port: int = self.listeners[0].getsockname()[1]
+        super().__init__(uvicorn.Config(
+            app(self.port), http=Connection, ws="none", loop="asyncio", lifespan="off", log_config=None,
+            log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            limit_concurrency=_CLIENTS, timeout_graceful_shutdown=3,
+        ))  # fmt: skip
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop, then close what the application has open."""
+        try:
+            super().run(sockets)
+        finally:
+            self.config.app.close()  # type: ignore[union-attr]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End without a signal's exit code: to end is what was asked for."""
+        self.should_exit = True

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import threading
-import webbrowser
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from time import monotonic, time
-from types import FrameType
 from typing import Any
 
 import anyio
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
@@ -27,35 +23,32 @@ from codex_usage.answers.results import Answer
 from codex_usage.evidence.context import call_context
 from codex_usage.homes import Places
 from codex_usage.homes.config import config_mark
+from codex_usage.homes.platform import open_in_browser
 from codex_usage.index import Refreshed
 from codex_usage.model import BadInput, IndexBusy, UsageError
 from codex_usage.money.config import CONFIG_FILES
 from codex_usage.present.page import meta, page, policy
 from codex_usage.present.privacy import trouble
 from codex_usage.serve.ask import reading
-from codex_usage.serve.guard import EVENTS, REFRESH, Connection, Guard, guarded, refusal
+from codex_usage.serve.guard import EVENTS, REFRESH, Local, guarded, refusal
 from codex_usage.serve.openapi import ALSO, CONTEXT, RESULTS, document
+from codex_usage.serve.otlp import Receiver
 
-#: Rows that one answer has at most; clients at once, and questions worked on at once.
-_MOST, _MOST_USAGE, _CLIENTS, _THREADS = 1_000, 100_000, 256, 4
+#: Rows that one answer has at most, and questions worked on at once.
+_MOST, _MOST_USAGE, _THREADS = 1_000, 100_000, 4
 #: Seconds: a scan of tools; between looks at the logs, at least; a stream's step, and its sign of life.
 _SCAN, _LOOK, _STEP, _ALIVE = 15.0, 1.0, 0.4, 15.0
 _Values = Mapping[str, str]
 
 
-class Server(uvicorn.Server):
-    """The server of one page: `url` opens it, `listeners` listen already. Raises BadInput for a busy port."""
+class Server(Local):
+    """The server of one page, and of telemetry: `url` opens it. Raises BadInput for a busy port."""
 
     def __init__(
         self, port: int, *, places: Places, zone: str | None, privacy: Callable[[Any], Any], lang: str,
         context_api: str, refresh: bool,
     ) -> None:  # fmt: skip
-        try:
-            self.listeners = [socket.create_server(("127.0.0.1", port))]
-        except OSError as error:
-            raise BadInput(f"Port {port} can't be used ({error.strerror}); --port 0 takes a free one.") from error
-        self.token, port = secrets.token_urlsafe(32), self.listeners[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/#token={self.token}"
+        self.token = secrets.token_urlsafe(32)
         self.places, self.zone, self.privacy, self.lang, self.refresh = places, zone, privacy, lang, refresh
         self._looking, self._due, self._seen = threading.Lock(), 0.0, Refreshed()
         self._kept: dict[str, tuple[Any, str]] = {}  # each question's last answer, with all that it depends on
@@ -72,15 +65,9 @@ class Server(uvicorn.Server):
         routes |= {path: refusal(403, f"That is switched off; start the server {how}.") for path, how in off}
         missing = refusal(404, "There is nothing here; /openapi.json lists what there is.")
         found = [Route(path, do, methods=["GET", "POST"]) for path, do in routes.items()]
-        super().__init__(uvicorn.Config(
-            Guard(Router(found, redirect_slashes=False, default=missing), self.token, port), http=Connection, ws="none",
-            loop="asyncio", lifespan="off", log_config=None, log_level="critical", access_log=False,
-            proxy_headers=False, server_header=False, limit_concurrency=_CLIENTS, timeout_graceful_shutdown=3,
-        ))  # fmt: skip
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End without a signal's exit code: to end is what was asked for."""
-        self.should_exit = True
+        router = Router(found, redirect_slashes=False, default=missing)
+        super().__init__(port, lambda own: Receiver(router, self.token, own, places))
+        self.url = f"http://127.0.0.1:{self.port}/#token={self.token}"
 
     def look(self, asked: Asked, force: bool = False) -> Any:
         """See what is new in the logs, unless that was just done; returns a mark that changes with the index."""
@@ -172,7 +159,7 @@ def _state(path: str) -> tuple[int, int, int] | None:
 def run(port: int, *, open_browser: bool, say: Callable[[str], None], **settings: Any) -> None:
     """Serve the page (`settings` are Server's) until Ctrl-C or SIGTERM; `say` gets the URL with the token."""
     server = Server(port, **settings)
-    say(f"The dashboard is at {server.url} until Ctrl-C.")
+    say(server.url)
     if open_browser:
-        webbrowser.open(server.url)
+        open_in_browser(server.url)
     server.run(server.listeners)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from codex_usage import __version__
+from codex_usage.homes.platform import die_at_interrupt
 from codex_usage.model import UsageError
 from codex_usage.serve.tools import INSTRUCTIONS, NAME, TOOLS
 
@@ -77,5 +77,5 @@ async def serve() -> None:
 def main() -> None:
     """Entry point of `codex-usage-mcp`."""
     # the SDK reads standard input in a thread that an exception could not wake
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_at_interrupt()
     anyio.run(serve)

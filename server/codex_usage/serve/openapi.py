@@ -29,7 +29,7 @@ _OTHERS = {"/": "text/html", "/health": "application/json", "/openapi.json": "ap
 _NEEDED = {("session", "thread"), ("thread-calls", "thread"), ("call", "call"), ("context", "call")}
 _TYPES: dict[str, Any] = {
     **{word: {"type": "integer", "minimum": 0, "maximum": 10**9 - 1} for word in ("limit", "cursor", "weeks")},
-    **{word: {"enum": ["0", "1"]} for word in ("compare", "scan", *CONTEXT[2:])},
+    **{word: {"enum": ["0", "1"]} for word in ("compare", "scan", "ytd", *CONTEXT[2:])},
     "mode": {"enum": ["quick", "full"]}, "section": {"enum": list(SECTIONS)},
 }  # fmt: skip
 _TOKEN = {"type": "apiKey", "in": "header", "name": TOKEN}

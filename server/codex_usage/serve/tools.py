@@ -119,7 +119,7 @@ TOOLS: tuple[Tool, ...] = (
             "section": {
                 "type": "string",
                 "description": "overview, tools, mcp, tool-output, commands, git-interactions, file-reads, "
-                "file-modifications, read-productivity, concentration",
+                "file-modifications, read-productivity, concentration, telemetry",
             },
             "period": _TEXT,
             "thread": _TEXT,

@@ -30,7 +30,7 @@ function renderCall(root) {
       : [empty(t("call.missing"), t(data.meta.live ? "call.missing_live" : "call.missing_file"))])));
     return;
   }
-  const rows = Int32Array.from(c.id.keys()).filter((i) => c.thread[i] === c.thread[at]).reverse();
+  const rows = Int32Array.from(c.time.keys()).filter((i) => c.thread[i] === c.thread[at]).reverse();
   const place = rows.indexOf(at);
   const [before, after] = [rows[place - 1], rows[place + 1]];
   const line = callLine(at), previous = place ? callLine(before) : null;

@@ -1,8 +1,8 @@
 // The Calls view, and what other views need of single calls: rows as objects, their facts, columns, CSV.
 
 const ROW = 36, SPARE = 8, TALLEST = 12e6; // pixels: a row, rows beyond what is seen, what every browser can scroll
-// as thresholds.json has them by default
-const MANY_UNCACHED = 50_000, FULL_CONTEXT = 0.75, MUCH_REASONING = 4_000, LOW_CACHE = 0.5;
+/** From where on something is much: thresholds.json over the built-in numbers. @returns {Record<string, number>} */
+const limits = () => data.meta.thresholds;
 
 const share = (/** @type {number|null} */ x) => (x === null ? "–" : fmt.percent(x));
 const took = (/** @type {number|null} */ ms) => (ms === null ? "–" : fmt.ms(ms));
@@ -23,13 +23,13 @@ function callLine(i) {
     model: pick(u.models, c.model[i]), effort: pick(u.efforts, c.effort[i]), service_tier: pick(u.tiers, c.tier[i]),
     thread_id: th.id[at], turn_id: pick(u.turns, c.turn[i]), parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
     project: pick(u.projects, c.project[i]), cwd: pick(u.cwds, c.cwd[i]), origin: u.origins[c.origin[i]],
-    origin_reason: u.origin_reasons[c.origin[i]], input_tokens: c.input[i], cached_input_tokens: c.cached[i],
+    origin_reason: u.origin_reasons[c.origin[i]], origin_confidence: u.origin_confidences[c.origin[i]], input_tokens: c.input[i], cached_input_tokens: c.cached[i],
     uncached_input_tokens: Math.max(0, c.input[i] - c.cached[i]), cache_write_input_tokens: c.cache_write[i],
     output_tokens: c.output[i], reasoning_output_tokens: c.reasoning[i], total_tokens: c.input[i] + c.output[i],
     cache_ratio: ratio(c.cached[i], c.input[i]), context_window: window, context_use: ratio(c.input[i], window),
     duration_ms: c.duration[i], gap_ms: c.gap[i], compaction: (c.flags[i] & 1) > 0, recovered: (c.flags[i] & 2) > 0,
-    cost_usd: part(c.cost[i]), cost_confidence: pick(u.confidences, c.confidence[i]), credits: part(c.credits[i]),
-    credit_confidence: pick(u.credit_confidences, c.credit_confidence[i]),
+    cost_usd: part(c.cost[i]), cost_confidence: pick(u.confidences, c.confidence[i]), cost_reason: u.cost_reasons[c.rate[i]],
+    credits: part(c.credits[i]), credit_confidence: pick(u.credit_confidences, c.credit_confidence[i]), credit_reason: u.credit_reasons[c.rate[i]],
   };
 }
 
@@ -100,7 +100,7 @@ function alphabet(list, column) {
 
 /** A number of each call as a column; none is -1. @param {(c: CallColumns, i: number) => number|null} of */
 const each = (of) => (/** @type {CallColumns} */ c) =>
-  Float64Array.from({ length: c.id.length }, (_, i) => of(c, i) ?? -1);
+  Float64Array.from({ length: c.time.length }, (_, i) => of(c, i) ?? -1);
 /** The place of each call's label in the alphabet. @param {string} list @param {string} name */
 const ranked = (list, name) => (/** @type {CallColumns} */ c, /** @type {Usage} */ u) => alphabet(u[list], c[name]);
 const names = () => data.usage.threads.id.map((/** @type {string} */ _, /** @type {number} */ at) => threadName(at));
@@ -130,8 +130,8 @@ const CALL_TABLE = [
 /** Narrower looks at calls that presets take, beside the filters.
  * @type {Record<string, (c: CallColumns, i: number) => boolean>} */
 const ONLY = {
-  context: (c, i) => c.input[i] >= FULL_CONTEXT * (c.window[i] || Infinity),
-  uncached: (c, i) => c.input[i] - c.cached[i] >= MANY_UNCACHED,
+  context: (c, i) => c.input[i] >= (limits().high_context_percent / 100) * (c.window[i] || Infinity),
+  uncached: (c, i) => c.input[i] - c.cached[i] >= limits().high_uncached_input_tokens,
 };
 
 /** Rows in a column's order, such as "-cost"; all calls are put in order once for all filters.
@@ -244,11 +244,12 @@ function renderCalls(root) {
     download("calls.csv", callsCsv(rows), "text/csv");
     announce(t("calls.exported", { count: rows.length }));
   };
-  const left = data.usage.total - c.id.length, quality = data.board.data_quality, all = sums(found);
+  const left = data.usage.total - c.time.length, quality = data.board.data_quality, all = sums(found);
   root.append(el("h1", {}, t("calls.nav")), presetCaption() ?? "",
     el("div", { class: "toolbar" },
       el("input", { id: "search", type: "search", value: state.get("q") ?? "", placeholder: t("calls.search"),
-        "aria-label": t("calls.search"), oninput: (/** @type {any} */ event) => state.set({ q: event.target.value }) }),
+        "aria-label": t("calls.search"), oninput: (/** @type {any} */ event) => event.isComposing || state.set({ q: event.target.value }),
+        oncompositionend: (/** @type {any} */ event) => state.set({ q: event.target.value }) }),
       narrowed("confidence", ["exact", "estimated", "unpriced"]), narrowed("history", ["active"]),
       narrowed("credit_confidence", ["exact", "inferred", "override", "missing"]), oneThread(),
       button("export", t("calls.export"), save), /could not be read/.test(quality) ? chip(quality, "warn") : null),
@@ -264,7 +265,7 @@ function renderCalls(root) {
     rows.length
       ? el("div", { class: "split" }, el("div", { class: "card flush" }, callsTable(rows, sort, look)), beside)
       : empty(t("calls.none"), t("calls.none_hint")),
-    left > 0 ? el("p", { class: "steps" }, t("calls.left", { count: fmt.count(left) }),
+    left > 0 ? el("p", { class: "steps" }, t("calls.left", { count: left }),
       data.meta.live ? button("more-calls", t("calls.more"), () => data.more()) : null) : "");
 }
 

@@ -1,8 +1,7 @@
 // Charts: small SVG of our own. Each is one stop of the Tab key; arrows go from mark to mark, which is spoken and shown;
 // where a span can be chosen, drag over it, or hold Shift. Each has its numbers as a table, made when asked for.
 
-/** A bin of days. @typedef {{from: number, to: number, label: string, title: string}} Bin
- * What a mark tells: a title, then names, values, colours. @typedef {{title: string, rows: [string, string, string?][]}} Told
+/** What a mark tells: a title, then names, values, colours. @typedef {{title: string, rows: [string, string, string?][]}} Told
  * @typedef {{label: string, tint: string, values: ArrayLike<number|null>, value?: string|null}} Series
  * Marks and where they are. @typedef {{height: number, parts: Child[], at: (x: number, y: number) => number,
  *   mark: (i: number) => number[]}} Drawing
@@ -29,6 +28,7 @@ function showTip({ title, rows }, x, y) {
   fill(tip, { vars: { left: clamp(beside, 8, innerWidth - width - 8) + "px", top: clamp(y - height - 10, 8, innerHeight - height - 8) + "px" } }, []);
 }
 
+const widths = new Map(); // of charts when they were drawn before: most often they have them again
 /** A drawing that fits its width and can be read by pointer and keys. @param {string} id @param {string} name @param {Plot} of */
 function plot(id, name, { count, start = count - 1, steps = [1, 0], draw, tell, pick, range }) {
   const lens = svg("rect", { class: "lens", rx: 3, visibility: "hidden" });
@@ -83,11 +83,14 @@ function plot(id, name, { count, start = count - 1, steps = [1, 0], draw, tell, 
     } else return;
     event.preventDefault();
   });
-  new ResizeObserver(([{ contentRect }]) => {
-    if (!contentRect.width || Math.floor(contentRect.width) === width) return;
-    drawing = draw((width = Math.floor(contentRect.width)));
+  const fit = (/** @type {number} */ room) => {
+    if (!room || room === width) return;
+    drawing = draw((width = room));
+    widths.set(id, width);
     box.replaceChildren(svg("svg", { width, height: drawing.height, "aria-hidden": "true" }, drawing.parts, lens));
-  }).observe(box);
+  };
+  fit(widths.get(id) ?? 0);
+  new ResizeObserver(([{ contentRect }]) => fit(Math.floor(contentRect.width))).observe(box);
   speak();
   return box;
 }
@@ -105,6 +108,14 @@ function twin(name, heads, rows) {
 const daysText = (from, to) => (from === to ? fmt.date(from)
   : format(Intl.DateTimeFormat, { dateStyle: "medium", timeZone: "UTC" }).formatRange(from * DAY, to * DAY));
 
+/** Some days; texts are made when they are asked for. */
+class Bin {
+  /** @param {number} from @param {number} [to] @param {boolean} [months] */
+  constructor(from, to = from, months = false) { this.from = from, this.to = to, this.months = months; }
+  get label() { return this.months ? moment(this.from * DAY, { month: "short", year: "numeric" }, "UTC") : fmt.day(this.from); }
+  get title() { return daysText(this.from, this.to); }
+}
+
 /** Days in bins: single days, weeks that begin on Monday, or months: about a hundred at most.
  * @param {number} first @param {number} last @returns {Bin[]} */
 function dayBins(first, last) {
@@ -113,16 +124,12 @@ function dayBins(first, last) {
     const [year, month] = dayText(day).split("-").map(Number);
     return count <= 100 ? day : count <= 700 ? day + 6 - ((day + 3) % 7) : Date.UTC(year, month, 0) / DAY;
   };
-  for (let from = first; from <= last; from = end(from) + 1) {
-    const to = Math.min(last, end(from)), month = moment(from * DAY, { month: "short", year: "numeric" }, "UTC");
-    bins.push({ from, to, label: count > 700 ? month : fmt.day(from), title: daysText(from, to) });
-  }
+  for (let from = first; from <= last; from = end(from) + 1) bins.push(new Bin(from, Math.min(last, end(from)), count > 700));
   return bins;
 }
 
 /** A bin for each day. @param {number} first @param {number} last @returns {Bin[]} */
-const eachDay = (first, last) => Array.from({ length: last - first + 1 }, (_, k) =>
-  ({ from: first + k, to: first + k, label: fmt.day(first + k), title: fmt.date(first + k) }));
+const eachDay = (first, last) => Array.from({ length: last - first + 1 }, (_, k) => new Bin(first + k));
 
 /** Where bins stand, between a scale at the left and labels below. @param {number} width @param {number} height
  * @param {Bin[]} bins @param {number} high @param {Show} show */
@@ -206,9 +213,15 @@ function heat(id, name, { across, down, values, tell, pick, tall = 16, start = 0
   const draw = (width) => {
     const wide = (width - left) / across.length, deep = clamp(tall, 9, Math.max(9, wide * 1.25)), gap = wide > 9 ? 2.5 : 1;
     const mark = (/** @type {number} */ i) => [left + Math.floor(i / rows) * wide, top + (i % rows) * deep, wide, deep];
-    const squares = values.map((n, i) => n !== null && svg("rect", { x: mark(i)[0] + gap / 2, y: mark(i)[1] + gap / 2,
-      width: wide - gap, height: deep - gap, rx: Math.min(3, wide / 4), class: n ? "warm" : "cold",
-      "fill-opacity": n ? (0.18 + 0.82 * Math.sqrt(n / high)).toFixed(2) : 1 }));
+    /** Squares of one shade are one path, with round corners by its stroke. @type {Record<string, string>} */
+    const shades = {}, round = Math.min(4, wide / 3);
+    const inset = (gap + round) / 2, square = `h${wide - 2 * inset}v${deep - 2 * inset}h${2 * inset - wide}z`;
+    values.forEach((n, i) => {
+      const [x, y] = mark(i), shade = n ? (0.18 + 0.82 * Math.sqrt(n / high)).toFixed(1) : "0";
+      if (n !== null) shades[shade] = `${shades[shade] ?? ""}M${(x + inset).toFixed(1)},${(y + inset).toFixed(1)}${square}`;
+    });
+    const squares = Object.entries(shades).map(([shade, d]) => svg("path", { class: Number(shade) ? "warm" : "cold", d,
+      "stroke-width": round, opacity: Number(shade) || 1 }));
     let free = 0;
     const above = across.map((label, c) => {
       const x = left + c * wide;
@@ -264,15 +277,19 @@ function ranks(rows) {
 /** A thread call by call: context, its part that was not cached, misses, compactions; in full also cost, models, efforts.
  * @param {ArrayLike<number>} rows oldest first @param {string} name @param {boolean} [mini] a picture alone */
 function threadStrip(rows, name, mini = false) {
-  const u = data.usage, c = u.calls, n = rows.length, at = (/** @type {number} */ k) => rows[k], list = Array.from(rows);
-  const high = most(list.map((i) => c.input[i]), 1), dear = most(list.map((i) => c.cost[i]), 1);
-  const fresh = (/** @type {number} */ k) => Math.max(0, c.input[at(k)] - c.cached[at(k)]);
-  const missed = (/** @type {number} */ k) => k > 0 && !(c.flags[at(k - 1)] & 1) && fresh(k) >= 0.5 * c.input[at(k)];
+  const u = data.usage, c = u.calls, { input, cached, flags } = c, n = rows.length, at = (/** @type {number} */ k) => rows[k];
+  const fresh = (/** @type {number} */ k) => Math.max(0, input[rows[k]] - cached[rows[k]]);
+  const missed = (/** @type {number} */ k) => k > 0 && !(flags[rows[k - 1]] & 1) && fresh(k) >= 0.5 * input[rows[k]];
+  let high = 1, dear = 1, misses = 0;
+  for (let k = 0; k < n; k++, misses += Number(missed(k - 1)))
+    [high, dear] = [Math.max(high, input[rows[k]]), Math.max(dear, c.cost[rows[k]] ?? 0)];
   const setting = (/** @type {number} */ k) => [pick(u.models, c.model[at(k)]), pick(u.efforts, c.effort[at(k)])].filter(Boolean).join(" · ");
   /** The calls that stand for all in this many marks: of each mark's the one with most uncached. @param {number} marks */
   const shown = (marks) => Array.from({ length: Math.min(n, marks) }, (_, m) => {
     const per = n / Math.min(n, marks), first = Math.floor(m * per);
-    return list.slice(first, Math.floor((m + 1) * per)).reduce((best, _, k) => (fresh(first + k) > fresh(best) ? first + k : best), first);
+    let best = first;
+    for (let k = first + 1; k < Math.floor((m + 1) * per); k++) if (fresh(k) > fresh(best)) best = k;
+    return best;
   });
   /** All marks of a kind are one path: thousands of elements would take longer than to work them out.
    * @param {number[]} marks @param {number} step @param {number} top @param {number} floor */
@@ -286,14 +303,14 @@ function threadStrip(rows, name, mini = false) {
     });
     return Object.entries(paths).map(([kind, d]) => svg("path", { class: kind, d: d || null }));
   };
-  const said = t("charts.strip", { name, calls: n, most: fmt.tokens(high), missed: list.filter((_, k) => missed(k)).length });
+  const said = t("charts.strip", { name, calls: n, most: fmt.tokens(high), missed: misses });
   if (mini) return svg("svg", { class: "strip", viewBox: "0 0 270 30", width: 270, height: 30, role: "img", "aria-label": said },
     lane(shown(90), 270 / clamp(n, 30, 90), 1, 30));
   /** @param {number} width @returns {Drawing} */
   const draw = (width) => {
     const marks = shown(Math.max(30, Math.floor(width / 2.2))), step = Math.min(18, width / marks.length);
     const place = (/** @type {number} */ k) => Math.max(0, marks.filter((mark) => mark <= k).length - 1) * step;
-    const settings = list.map((_, k) => k).filter((k) => !k || setting(k) !== setting(k - 1))
+    const settings = Array.from(rows, (_, k) => k).filter((k) => !k || setting(k) !== setting(k - 1))
       .map((k, m) => (m ? svg("path", { class: "turn", d: `M${place(k)},8V18` }, svg("title", {}, setting(k))) : svg("text", { x: 0, y: 11 }, setting(k))));
     const below = marks.map((k, m) => {
       const height = ((c.cost[at(k)] ?? 0) / dear) * 32, fill = color("model", pick(u.models, c.model[at(k)]));

@@ -40,15 +40,17 @@ const named = (table, name) => (name !== null && Object.hasOwn(table, name) ? ta
 let words = {};
 let lang = document.documentElement.lang || "en";
 
-/** A text in the page's language, else in English, else its key; {name} is filled in. @param {string} key @param {Record<string, any>} [vars] */
+/** A text in the page's language, else in English, else its key; {name} is filled in; before a | is what is said of one. @param {string} key @param {Record<string, any>} [vars] */
 function t(key, vars = {}) {
   const find = (/** @type {string} */ of) => key.split(".").reduce((/** @type {any} */ at, part) => at?.[part], words[of]);
   const own = find(lang), text = typeof own === "string" ? own : find("en");
   if (typeof text !== "string") return key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof vars[name] === "number" ? fmt.count(vars[name]) : String(vars[name] ?? "")));
+  const [one, many = one] = text.split("|"), n = vars.count ?? vars.calls ?? vars.files;
+  const form = many !== one && format(Intl.PluralRules, {}).select(n) === "one" ? one : many;
+  return form.replace(/\{(\w+)\}/g, (_, name) => (typeof vars[name] === "number" ? fmt.count(vars[name]) : String(vars[name] ?? "")));
 }
 
-/** @type {Map<string, Intl.NumberFormat|Intl.DateTimeFormat|Intl.RelativeTimeFormat>} */
+/** @type {Map<string, object>} */
 const formats = new Map();
 /** A formatter of the page's language, made once. @param {any} kind @param {any} options */
 function format(kind, options) {
@@ -63,27 +65,31 @@ const number = (n, options = {}) => format(Intl.NumberFormat, options).format(n)
 /** @param {number} ms @param {Intl.DateTimeFormatOptions} options @param {string} [timeZone] */
 const moment = (ms, options, timeZone = zone()) => format(Intl.DateTimeFormat, { ...options, timeZone }).format(ms);
 
+/** What signs and units would be parted from among words from right to left. @param {string} text */
+const isolate = (text) => (lang === "ar" ? `\u2066${text.replaceAll("\u200f", "")}\u2069` : text);
 /** Numbers and times as people read them; money is in nano-dollars and nano-credits. */
 const fmt = {
   /** @param {number|null} nano @param {number} [places] */
   usd(nano, places) {
     if (nano === null || nano === undefined) return t("core.unpriced");
     const value = nano / 1e9, size = Math.abs(value), digits = places ?? (size >= 1000 ? 0 : size >= 0.1 || !size ? 2 : 4);
-    return number(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits });
+    const text = number(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits });
+    return isolate(text);
   },
   /** @param {number|null} nano */
   credits: (nano) => (nano === null || nano === undefined ? "–" : number(nano / 1e9, { maximumFractionDigits: Math.abs(nano) >= 1e11 ? 0 : 2 })),
   tokens: (/** @type {number} */ n) => (Math.abs(n) < 1000 ? number(n) : number(n, { notation: "compact", maximumFractionDigits: 1 })),
   count: (/** @type {number} */ n) => number(n),
   percent: (/** @type {number} */ x, digits = 1) => number(x, { style: "percent", maximumFractionDigits: digits }),
-  ms: (/** @type {number} */ n) => (n < 1000 ? `${number(Math.round(n))} ms` : n < 120_000 ? `${number(n / 1000, { maximumFractionDigits: 1 })} s`
+  ms: (/** @type {number} */ n) => isolate(n < 1000 ? `${number(Math.round(n))} ms` : n < 120_000 ? `${number(n / 1000, { maximumFractionDigits: 1 })} s`
     : n < 7_200_000 ? `${number(Math.round(n / 60_000))} min` : `${number(n / 3_600_000, { maximumFractionDigits: 1 })} h`),
   time: (/** @type {number} */ ms) => moment(ms, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
   day: (/** @type {number} */ day) => moment(day * DAY, { month: "short", day: "numeric" }, "UTC"),
   date: (/** @type {number} */ day) => moment(day * DAY, { weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC"),
   /** @param {number} ms */
   ago(ms) {
-    const minutes = Math.round((ms - Date.now()) / 60_000), [n, unit] = Math.abs(minutes) < 120 ? [minutes, "minute"] : Math.abs(minutes) < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
+    const minutes = Math.round((ms - Date.now()) / 60_000),
+      [n, unit] = Math.abs(minutes) < 120 ? [minutes, "minute"] : Math.abs(minutes) < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
     return format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(Math.round(Number(n)), unit);
   },
   /** A change by its share, such as +12 %. @param {number|null} x */
@@ -174,9 +180,6 @@ const state = {
 const registered = [];
 const views = { add: (/** @type {View} */ view) => registered.push(view), all: registered };
 
-/** Nothing, in the shape of the data: what a live page has until it is told. */
-const NO_CUBE = Object.fromEntries(["day", ...FILTER_WORDS, "calls", "turns", "input", "cached", "cache_write", "output", "reasoning", "cost", "credits", "compactions"].map((name) => [name, []]));
-
 const data = {
   meta: /** @type {Record<string, any>} */ ({}),
   board: /** @type {any} */ (null),
@@ -232,20 +235,22 @@ const data = {
   /** Everything anew from the server. @param {boolean} read look for new logs first */
   async refresh(read = false) {
     if (read) await this.fetch("/api/refresh", { method: "POST" });
-    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(20_000, this.usage?.calls.id.length ?? 0)}`)]);
+    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(20_000, this.usage?.calls.time.length ?? 0)}`)]);
     this.take({ board, usage });
     this.changed();
   },
   /** More calls of a live server: the next older ones. */
   async more() {
-    const more = await this.fetch(`/api/usage?limit=100000&cursor=${this.usage.calls.id.length}`), had = this.usage;
+    const more = await this.fetch(`/api/usage?limit=100000&cursor=${this.usage.calls.time.length}`), had = this.usage;
     const join = (/** @type {any[]} */ list, /** @type {any[]} */ added) => {
       const at = new Map(list.map((one, k) => [one, k]));
       return added.map((one) => at.get(one) ?? list.push(one) - 1);
     };
     const placed = /** @type {Record<string, number[]>} */ ({});
-    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds", turn: "turns" })) placed[name] = join(had[list], more[list]);
-    const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])), to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
+    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds", turn: "turns" }))
+      placed[name] = join(had[list], more[list]);
+    const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])),
+      to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
     had.projects.forEach((/** @type {string} */ one, /** @type {number} */ k) => (had.tags[k] ??= more.tags[more.projects.indexOf(one)] ?? []));
     const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter((/** @type {[string, number]} */ [id]) => !at.has(id));
     for (const [id] of fresh) at.set(id, at.size);
@@ -255,7 +260,7 @@ const data = {
       /** @type {any[]} */ (list).push(name === "parent" ? to("thread", value) : name in placed ? to(name, value) : value);
     }
     for (const [name, list] of Object.entries(more.calls)) had.calls[name] = had.calls[name].concat(name in placed ? /** @type {number[]} */ (list).map((k) => to(name, k)) : list);
-    this.usage = { ...had, calls: { ...had.calls } };
+    this.usage = { ...had, calls: { ...had.calls }, cost_reasons: more.cost_reasons, credit_reasons: more.credit_reasons };
     this.kept.clear();
     this.changed();
   },
@@ -282,7 +287,7 @@ const data = {
   /** Rows of the sums by day that pass the filters, of a span of days. @param {[number, number]} [days] */
   cubeRows(days = daysOf(state.period())) {
     return this.once(`cube ${days} ${state.params}`, () => {
-      const cube = this.board?.cube ?? NO_CUBE, filters = this.wanted(this.board ?? {}), rows = [];
+      const { cube } = this.board, filters = this.wanted(this.board), rows = [];
       for (let k = 0; k < cube.day.length; k++)
         if (cube.day[k] >= days[0] && cube.day[k] <= days[1] && filters.every(([word, pass]) => pass[cube[word][k] + 1])) rows.push(k);
       return Int32Array.from(rows);
@@ -297,15 +302,14 @@ const data = {
       const only = state.get("thread"), threads = new Uint8Array(th.id.length).fill(1), query = (state.get("q") ?? "").trim().toLowerCase();
       const spoken = filters.filter(([word]) => word !== "provider"), provider = filters.find(([word]) => word === "provider")?.[1];
       for (let k = 0; k < threads.length; k++) {
-        if (only && !(th.id[k] === only || th.id[k].endsWith(only) || th.name[k] === only)) threads[k] = 0;
+        if (only && !above(k).some((at) => th.id[at] === only || th.id[at].endsWith(only) || th.name[at] === only)) threads[k] = 0;
         if (active && th.archived[k]) threads[k] = 0;
         if (provider && !provider[th.provider[k] + 1]) threads[k] = 0;
       }
-      const days = first > -1e6 || last < 1e6 ? this.days() : null, found = query ? this.searched(query) : null, rows = new Int32Array(c.id.length);
+      const found = query ? this.searched(query) : null, rows = new Int32Array(c.time.length), end = this.since(first);
       let count = 0;
-      for (let i = 0; i < c.id.length; i++) {
+      for (let i = this.since(last + 1); i < end; i++) {
         if (!threads[c.thread[i]] || (sure > -2 && c.credit_confidence[i] !== sure) || (found && !found(i))) continue;
-        if (days && (days[i] < first || days[i] > last)) continue;
         let pass = 1;
         for (const [word, places] of spoken) pass &= places[c[word][i] + 1];
         if (pass) rows[count++] = i;
@@ -313,8 +317,12 @@ const data = {
       return rows.slice(0, count);
     });
   },
-  /** The local day of each call. */
-  days() { return this.once("days", () => Int32Array.from(this.usage.calls.time, dayOf)); },
+  /** How many calls there are since a day: they stand newest first. @param {number} day */
+  since(day) {
+    let { time } = this.usage.calls, low = 0, high = time.length;
+    for (let middle = high >> 1; low < high; middle = (low + high) >> 1) dayOf(time[middle]) < day ? (high = middle) : (low = middle + 1);
+    return low;
+  },
   /** Does a call match a search: thread, folder, model, ids, role, project, tag, branch? @param {string} query @returns {(i: number) => boolean} */
   searched(query) {
     const u = this.usage, c = u.calls, th = u.threads, has = (/** @type {any} */ text) => typeof text === "string" && text.toLowerCase().includes(query);
@@ -324,6 +332,23 @@ const data = {
     return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id[i]) || turns[c.turn[i]];
   },
 };
+
+/** Calls of a file: ids, which only some views need, and columns one after the other, each at a multiple of eight; upper case: -1 is none.
+ * @param {{ids: string, count: number, kinds: Record<string, string>}} columns @param {ArrayBuffer} numbers @returns {CallColumns} */
+function unpack({ ids, count, kinds }, numbers) {
+  const types = /** @type {Record<string, any>} */ ({ b: Int8Array, h: Int16Array, i: Int32Array, d: Float64Array });
+  let at = 0, known = /** @type {string[]|null} */ (null);
+  const calls = /** @type {CallColumns} */ ({ get id() { return (known ??= ids.split(" ").slice(0, count)); } });
+  for (const [name, kind] of Object.entries(kinds)) {
+    const values = new types[kind.toLowerCase()](numbers, at, count), some = (calls[name] = kind in types ? values : new Array(count));
+    if (some !== values) for (let k = 0; k < count; k++) some[k] = values[k] < 0 ? null : values[k];
+    at += Math.ceil(values.byteLength / 8) * 8;
+  }
+  return calls;
+}
+
+/** A thread and those above it: who began it, who began that. @param {number} at @returns {number[]} */
+const above = (at, left = 9) => (at < 0 || !left ? [] : [at, ...above(data.usage.threads.parent[at], left - 1)]);
 
 /** Sums over some calls (or, `of` the cube, over its rows). @param {ArrayLike<number>} rows @param {Record<string, any>} [of] */
 function sums(rows, of = data.usage.calls) {

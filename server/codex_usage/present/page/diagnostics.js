@@ -1,7 +1,7 @@
 // The Diagnostics view: where uncached tokens come from, and sections that a live server computes on demand.
 
 const SECTIONS = ["overview", "tool-output", "commands", "git-interactions", "file-reads", "file-modifications",
-  "read-productivity", "concentration", "tools", "mcp"];
+  "read-productivity", "concentration", "tools", "mcp", "telemetry"];
 
 /** How a column's numbers are told, by its name. @type {[RegExp, (n: number) => string][]} */
 const UNITS = [[/_usd$/, (n) => fmt.usd(n * 1e9)], [/_ms$/, (n) => fmt.ms(n)], [/(share|rate)$/, (n) => fmt.percent(n)],
@@ -13,7 +13,13 @@ const cellText = (column, value) => value === null ? "–" : typeof value === "s
 /** The language's word for one of the answer's, else that one. @param {string} group @param {string} word */
 function worded(group, word) {
   const key = `diagnostics.${group}.${word}`, said = t(key);
-  return said === key ? word.replace(/_(usd|ms|estimated)$/, "").replaceAll("_", " ") : said;
+  return said === key ? word : said;
+}
+
+/** The name of an answer's column. @param {string} column such as calls, p95_duration_ms */
+function columnName(column) {
+  const [, part, of = column] = /^p(\d\d)_(.*)$/.exec(column) ?? [];
+  return worded("col", of) + (part ? ` P${part}` : "");
 }
 
 /** What uncached tokens can be looked at by: labels and the column of their places.
@@ -55,31 +61,42 @@ function sliced() {
 
 /** A section's answer. @param {Diagnostics} found */
 function sectionOf(found) {
-  const { period, status, computed_at: computed, not_additive: whole } = found;
+  const { period, status, computed_at: computed, not_additive: whole } = found, heard = found.section === "telemetry";
   const tables = found.tables.filter((/** @type {any} */ one) => one.rows.length);
-  const words = (/** @type {string} */ word) => worded("col", word);
+  if (heard && !tables.length) return empty(t("diagnostics.nothing"), t("overview.telemetry"));
   const scope = Object.entries(found.scope).map((pair) => pair.join(" ")).join(", ") || t("diagnostics.no_filter");
-  const told = [computed && t("diagnostics.computed", { time: fmt.time(Date.parse(computed)) }),
+  const told = [!heard && computed && t("diagnostics.computed", { time: fmt.time(Date.parse(computed)) }),
     period.first ? `${period.first} – ${period.last}` : t("diagnostics.all_time"), scope,
-    t("diagnostics.logs", { count: found.logs_scanned, pending: found.logs_pending })];
+    !heard && t("diagnostics.logs", { count: found.logs_scanned, pending: found.logs_pending })];
   return el("div", {},
     el("p", { class: "sub" }, chip(worded("status", status), status === "fresh" ? "good" : "warn"), " ",
       told.filter(Boolean).join(" · ")),
     tables.length ? null : empty(t("diagnostics.nothing"), t("diagnostics.nothing_hint")),
-    tables.map((/** @type {any} */ one) => tableOf(one, words)),
-    el("p", { class: "sub" }, [...found.notes,
-      whole.length ? t("diagnostics.not_additive", { columns: whole.map(words).join(", ") }) : ""].join(" ")));
+    tables.map((/** @type {any} */ one) => tableOf(one)),
+    el("p", { class: "sub" }, found.notes.map((/** @type {string} */ note) => [el("bdi", {}, note), " "]), [
+      whole.length ? t("diagnostics.not_additive", { columns: whole.map(columnName).join(", ") }) : ""].join(" ")));
 }
 
-/** @param {any} one a Table @param {(word: string) => string} words */
-function tableOf({ title, columns, rows, rest }, words) {
-  const caption = worded("table", title), [first] = rows;
+/** The events that a table rests on, and from when. @param {any} basis */
+const basisOf = ({ events, since }) => el("p", { class: "sub" }, t("diagnostics.basis", { since: fmt.time(Date.parse(since)),
+  events: Object.entries(events).map(([name, n]) => `${fmt.count(Number(n))} ${name}`).join(", ") }));
+
+/** @param {any} one a Table @param {string} level of its heading @param {number} few rows that are shown */
+function tableOf({ title, columns, rows, rest, basis }, level = "h4", few = 10) {
+  const caption = worded("table", title), left = rest + Math.max(0, rows.length - few);
   const heads = columns.map((/** @type {string} */ column, /** @type {number} */ k) =>
-    ({ label: words(column), num: typeof first[k] === "number" }));
-  const cells = rows.map((/** @type {any[]} */ row) => row.map((value, k) =>
-    columns[k] === "call_id" ? callLink(value, value) : cellText(columns[k], value)));
-  return [el("h4", {}, caption), table(heads, cells, { caption }),
-    rest ? el("p", { class: "sub" }, t("diagnostics.rest", { count: rest })) : null];
+    ({ label: columnName(column), num: rows.some((/** @type {any[]} */ row) => typeof row[k] === "number") }));
+  const cells = rows.slice(0, few).map((/** @type {any[]} */ row) => row.map((value, k) => columns[k] === "call_id"
+    ? callLink(value, value) : columns[k] === "source" ? worded("source", value) : cellText(columns[k], value)));
+  return [el(level, {}, caption), table(heads, cells, { caption }),
+    left ? el("p", { class: "sub" }, t("diagnostics.rest", { count: left })) : null, basis ? basisOf(basis) : null];
+}
+
+/** What telemetry told: in a live page of the period, model and project, in a file of its last 30 days. */
+function askTelemetry() {
+  const { period, model, project } = state.asked();
+  return data.meta.live ? data.ask("diagnostics/telemetry", { period, model, project, limit: "300" })
+    : data.diagnostics?.telemetry;
 }
 
 /** @param {HTMLElement} root */
@@ -93,7 +110,7 @@ function renderDiagnostics(root) {
   const asked = (/** @type {string} */ name, scan = false) =>
     data.ask("diagnostics/" + name, { ...state.asked(), scan: String(scan) });
   const filled = async (/** @type {HTMLElement} */ body, /** @type {string} */ name) => {
-    const found = live ? await asked(name) : data.diagnostics?.[name];
+    const found = name === "telemetry" ? await askTelemetry() : live ? await asked(name) : data.diagnostics?.[name];
     body.replaceChildren(found ? sectionOf(found)
       : empty(data.problem ?? t("diagnostics.nothing"), t("diagnostics.nothing_hint")));
   };

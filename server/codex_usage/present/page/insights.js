@@ -1,8 +1,8 @@
 // The Insights view: what needs attention and why, investigations to begin with, threads by attention.
 
 /** From where on an allowance window needs attention: percent used, chance (0 to 1) to run out before its reset; and a
- * thread: share of what is shown, nano-dollars (high_cost_usd of thresholds.json). */
-const MUCH_USED = 80, LIKELY_OUT = 0.25, DEAR_SHARE = 0.25, DEAR_COST = 5e9;
+ * thread: share of what is shown. */
+const MUCH_USED = 80, LIKELY_OUT = 0.25, DEAR_SHARE = 0.25;
 
 /** What an investigation may set, so that the next one, or leaving it, clears it. */
 const UNSET = { preset: null, sort: null, only: null, confidence: null, credit_confidence: null, sel: null, open: null,
@@ -18,7 +18,8 @@ const PRESETS = {
 };
 const preset = (/** @type {string} */ id) => ({ ...PRESETS[id], preset: id });
 const presetWords = (/** @type {string} */ id) => [el("strong", {}, t(`insights.preset.${id}.name`)), " ",
-  el("span", { class: "sub" }, t(`insights.preset.${id}.caption`))];
+  el("span", { class: "sub" }, t(`insights.preset.${id}.caption`, { share: fmt.percent(limits().high_context_percent / 100),
+    tokens: limits().high_uncached_input_tokens }))];
 
 /** Where an element leads: the period and the page's filters stay. @param {Record<string, string|null>} to */
 const leadTo = (to) => state.set({ ...UNSET, ...to }, { push: true });
@@ -75,7 +76,7 @@ function ending({ window, used_percent: used, outlook, resets_at: reset, reset_p
   const chance = outlook?.chance ?? 0, out = outlook?.likely;
   const time = (/** @type {string} */ at) => fmt.time(Date.parse(at));
   return passed || (used < MUCH_USED && chance < LIKELY_OUT) ? [] : [{
-    kind: "allowance", title: t("insights.allowance", { window, used: fmt.percent(used / 100) }),
+    kind: "allowance", title: t("insights.allowance", { window: windowName(window), used: fmt.percent(used / 100) }),
     why: t(out ? "insights.runs_out" : "insights.chance",
       { chance: fmt.percent(chance), time: out && time(out), reset: reset ? time(reset) : "–" }),
     rule: t("insights.allowance_rule", { used: fmt.percent(MUCH_USED / 100), chance: fmt.percent(LIKELY_OUT) }),
@@ -99,12 +100,12 @@ function gap(answer, kind) {
 
 /** @param {Groups} g @returns {Attention[]} */
 const dearThreads = ({ heads, whole, own, total }) => heads
-  .filter((at) => whole.cost[at] >= DEAR_SHARE * total && whole.cost[at] >= DEAR_COST)
+  .filter((at) => whole.cost[at] >= DEAR_SHARE * total && whole.cost[at] >= limits().high_cost_usd * 1e9)
   .map((at) => ({
     kind: "dear", title: t("insights.dear", { thread: threadName(at) }),
     why: t("insights.dear_why",
       { cost: fmt.usd(whole.cost[at]), calls: own.calls[at], share: fmt.percent(whole.cost[at] / total) }),
-    rule: t("insights.dear_rule", { share: fmt.percent(DEAR_SHARE), least: fmt.usd(DEAR_COST) }),
+    rule: t("insights.dear_rule", { share: fmt.percent(DEAR_SHARE), least: fmt.usd(limits().high_cost_usd * 1e9) }),
     go: threadGo(at),
   }));
 /** @param {number} at */
@@ -113,7 +114,7 @@ const threadGo = (at) => ({ view: "threads", sort: "-attention", open: data.usag
 /** @param {Attention} one */
 const attentionCard = (one) => el("li", { class: "card attention " + one.kind },
   one.save ? el("p", { class: "save" }, el("strong", {}, one.save), el("span", { class: "sub" }, one.sub)) : null,
-  el("h3", {}, one.title), el("p", {}, one.why), one.todo ? el("p", { class: "todo" }, one.todo) : null,
+  el("h3", {}, one.title), el("p", { dir: "auto" }, one.why), one.todo ? el("p", { class: "todo", dir: "auto" }, one.todo) : null,
   el("p", { class: "sub" }, one.rule, one.counter ? ` · ${t("insights.but", { text: one.counter })}` : null),
   el("button", { "aria-label": `${t("insights.look")}: ${one.title}`, onclick: () => leadTo(one.go) },
     t("insights.look")));
@@ -122,7 +123,7 @@ const calm = () => empty(t("insights.calm"), t("insights.calm_hint"));
 
 /** @param {HTMLElement} root */
 function renderInsights(root) {
-  const groups = threadGroups(data.rows()), list = el("ul", { class: "cards" }), said = el("span", {});
+  const groups = threadGroups(data.rows()), list = el("ul", { class: "cards" }), said = el("bdi");
   const presets = Object.keys(PRESETS).map((id) => el("li", {},
     el("button", { id: "preset-" + id, onclick: () => leadTo(preset(id)) }, presetWords(id))));
   root.append(el("h1", {}, t("insights.nav")), card(t("insights.attention"), said, null, list),

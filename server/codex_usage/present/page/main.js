@@ -1,13 +1,15 @@
 // The frame: navigation, filters, language, theme, keyboard, live data; it draws the current view when something changes.
 
-const LANGUAGES = { en: "English", vi: "Tiếng Việt", es: "Español", fr: "Français", de: "Deutsch", pt: "Português", ja: "日本語", zh: "简体中文", ko: "한국어", ru: "Русский", it: "Italiano", ar: "العربية" };
+const LANGUAGES = { en: "English", vi: "Tiếng Việt", es: "Español", fr: "Français", de: "Deutsch",
+  pt: "Português", ja: "日本語", zh: "简体中文", ko: "한국어", ru: "Русский", it: "Italiano", ar: "العربية" };
 const THEMES = ["auto", "light", "dark"];
 const at = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-/** What a visitor chose, kept by this browser when it lets a page keep anything. */
+/** What a visitor chose, kept by this browser when it lets a page keep anything, or by this tab alone. */
 const kept = {
-  get: (/** @type {string} */ key) => { try { return localStorage.getItem("codex-usage " + key); } catch { return null; } },
-  set: (/** @type {string} */ key, /** @type {string} */ value) => { try { localStorage.setItem("codex-usage " + key, value); } catch { /* then it holds until the page is closed */ } },
+  get(/** @type {string} */ key, where = () => localStorage) { try { return where().getItem("codex-usage " + key); } catch { return null; } },
+  set(/** @type {string} */ key, /** @type {string} */ value, where = () => localStorage) { try { where().setItem("codex-usage " + key, value); }
+    catch { /* then it holds until the page is closed */ } },
 };
 
 /** A labelled choice from a list. @param {string} id @param {string} label @param {[string, string][]} options @param {string} value @param {(value: string) => void} pick */
@@ -34,31 +36,37 @@ const lastDay = () => daysOf("today")[1];
 
 const current = () => views.all.find((one) => one.id === state.get("view")) ?? views.all[0];
 
+let framed = ""; // what the header was drawn from: while that holds it stays, with what is open or being typed in it
 function drawFrame() {
-  const focused = document.activeElement?.id;
+  const { meta, board } = data, lists = FILTER_WORDS.map((word) => board?.[word + "s"] ?? 0);
+  at("footer").replaceChildren(...[
+    board && el("bdi", {}, board.data_quality), board && !board.coverage.complete ? el("span", {}, t("core.incomplete", { files: board.coverage.pending_files })) : null,
+    el("span", {}, t("core.made", { time: fmt.time(Date.parse(meta.generated_at)), zone: zone(), version: meta.version })),
+    el("span", {}, chip(t("core.mode", { mode: meta.privacy_mode }))), meta.demo ? el("span", {}, chip(t("core.demo"), "warn")) : null, el("span", {}, t("core.private"))].filter((one) => one));
+  const now = JSON.stringify([lang, String(state.params), kept.get("theme"), live.on, lists, lastDay()]), focused = document.activeElement?.id;
+  if (framed === (framed = now)) return;
   at("nav").replaceChildren(...views.all.filter((one) => !one.hidden).map((one) =>
     el("a", { href: "?" + new URLSearchParams({ ...Object.fromEntries(state.params), view: one.id }), "aria-current": one === current() ? "page" : null,
-      onclick: (/** @type {MouseEvent} */ event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); state.set({ view: one.id, record: null, sel: null }, { push: true }); } }, t(one.key))));
-  const { meta } = data, period = state.period(), own = period.includes("..") || /^\d/.test(period), [first, last] = daysOf(period);
+      onclick: (/** @type {MouseEvent} */ event) => { if (event.ctrlKey || event.metaKey) return;
+        event.preventDefault(); state.set({ view: one.id, record: null, sel: null }, { push: true }); } }, t(one.key))));
+  const period = state.period(), own = period.includes("..") || /^\d/.test(period), [first, last] = daysOf(period);
   const day = (/** @type {string} */ id, /** @type {number} */ value, /** @type {(text: string) => string} */ span) =>
-    el("input", { type: "date", id, "aria-label": t("core." + id), value: Math.abs(value) < 1e6 ? dayText(value) : "", onchange: (/** @type {any} */ event) => state.set({ period: span(event.target.value) }) });
+    el("input", { type: "date", id, "aria-label": t("core." + id), value: Math.abs(value) < 1e6 ? dayText(value) : "",
+      onchange: (/** @type {any} */ event) => state.set({ period: span(event.target.value) }) });
   at("tools").replaceChildren(...[
-    segmented(t("core.provider"), [["", "combined"], ["codex", "codex"], ["claude", "claude"]].map(([value, key]) => ({ value, label: t("core." + key) })), state.get("provider") ?? "", (provider) => state.set({ provider })),
+    segmented(t("core.provider"), [["", "combined"], ["codex", "codex"], ["claude", "claude"]]
+      .map(([value, key]) => ({ value, label: t("core." + key) })), state.get("provider") ?? "", (provider) => state.set({ provider })),
     choice("period", t("core.period"), [...PRESET_PERIODS.map((one) => /** @type {[string, string]} */ ([one, t("core.periods." + one)])), ["own", t("core.periods.own")]], own ? "own" : period,
       (value) => state.set({ period: value === "own" ? `${dayText(lastDay() - 13)}..${dayText(lastDay())}` : value })),
     own ? day("from", first, (text) => `${text}..${period.split("..")[1] ?? text}`) : null, own ? day("to", last, (text) => `${period.split("..")[0]}..${text}`) : null,
-    meta.live ? el("button", { id: "live", type: "button", "aria-pressed": String(live.on), onclick: () => live.toggle() }, el("span", { class: "dot", "aria-hidden": "true" }), t("core.live")) : null,
+    meta.live ? el("button", { id: "live", type: "button", "aria-pressed": String(live.on), onclick: () => live.toggle() },
+      el("span", { class: "dot", "aria-hidden": "true" }), t("core.live")) : null,
     meta.live ? el("button", { id: "refresh", type: "button", onclick: () => data.refresh(true).catch(failed) }, t("core.refresh")) : null,
     el("button", { id: "copy", type: "button", onclick: copyLink }, t("core.copy")),
     choice("lang", t("core.language"), Object.entries(LANGUAGES), lang, (value) => { kept.set("lang", value); speak(value); data.changed(); }),
     choice("theme", t("core.theme"), THEMES.map((one) => [one, t("core.themes." + one)]), kept.get("theme") ?? "auto", theme),
     el("button", { type: "button", "aria-label": t("core.help"), onclick: help }, "?")].filter((one) => one !== null));
   drawFilters();
-  const { board } = data;
-  at("footer").replaceChildren(...[
-    board && el("span", {}, board.data_quality), board && !board.coverage.complete ? el("span", {}, t("core.incomplete", { files: board.coverage.pending_files })) : null,
-    el("span", {}, t("core.made", { time: fmt.time(Date.parse(meta.generated_at)), zone: zone(), version: meta.version })),
-    el("span", {}, chip(t("core.mode", { mode: meta.privacy_mode }))), meta.demo ? el("span", {}, chip(t("core.demo"), "warn")) : null, el("span", {}, t("core.private"))].filter((one) => one));
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
@@ -68,10 +76,14 @@ function drawFilters() {
   const menus = FILTER_WORDS.filter((word) => word !== "provider").map((word) => {
     const list = (board[word === "confidence" ? "confidences" : word + "s"] ?? []).slice().sort();
     return list.length > 1 || state.get(word)
-      ? el("label", {}, el("span", { class: "sub" }, t("core.filter." + word)), choice("by-" + word, t("core.filter." + word), [["", t("core.any")], ...list.map((/** @type {string} */ one) => [one, one])], state.get(word) ?? "", (value) => state.set({ [word]: value }))) : null;
+      ? el("label", {}, el("span", { class: "sub" }, t("core.filter." + word)),
+        choice("by-" + word, t("core.filter." + word), [["", t("core.any")], ...list.map((/** @type {string} */ one) => [one, one])],
+        state.get(word) ?? "", (value) => state.set({ [word]: value }))) : null;
   });
   row.replaceChildren(el("details", { open }, el("summary", {}, t("core.filters"), set.length ? ` (${set.length})` : ""), el("div", { class: "menus" }, menus)),
-    ...set.map((word) => el("button", { type: "button", class: "chip", "aria-label": t("core.drop", { what: `${t("core.filter." + word)} ${state.get(word)}` }), onclick: () => { state.set({ [word]: null }); row.querySelector("summary")?.focus(); } }, `${t("core.filter." + word)}: ${state.get(word)} ✕`)));
+    ...set.map((word) => el("button", { type: "button", class: "chip",
+      "aria-label": t("core.drop", { what: `${t("core.filter." + word)} ${state.get(word)}` }), onclick: () => { state.set({ [word]: null }); row.querySelector("summary")?.focus(); } },
+      `${t("core.filter." + word)}: ${state.get(word)} ✕`)));
   if (focused) document.getElementById(focused)?.focus();
 }
 
@@ -91,7 +103,8 @@ async function copyLink() {
 function help() {
   const dialog = /** @type {HTMLDialogElement} */ (at("help"));
   dialog.replaceChildren(el("h2", { id: "help-title" }, t("core.help")), el("dl", { class: "keys" },
-    [["/", "search"], ["1 – 5", "numbers"], ["r", "reload"], ["c", "link"], ["t", "themed"], ["?", "this"], ["Esc", "close"]].map(([key, what]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, t("core.keys." + what))))),
+    [["/", "search"], ["1 – 5", "numbers"], ["r", "reload"], ["c", "link"], ["t", "themed"], ["?", "this"], ["Esc", "close"]]
+      .map(([key, what]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, t("core.keys." + what))))),
     el("button", { type: "button", onclick: () => dialog.close() }, t("core.close")));
   dialog.showModal();
 }
@@ -165,7 +178,9 @@ const live = {
         for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
           const told = text.slice(0, end);
           text = text.slice(end + 2);
-          if (told.includes("event: changed")) await data.refresh(true);
+          if (!told.includes("event: changed")) continue;
+          while (CSS.supports("selector(:open)") && document.querySelector("select:open")) await new Promise((done) => setTimeout(done, 200)); // what is being chosen stays
+          await data.refresh(true);
         }
       }
     } catch (error) {
@@ -176,19 +191,20 @@ const live = {
   },
 };
 
-/** What a script element of the page holds; what is large is compressed. @param {string} id @returns {Promise<Record<string, any>>} */
+/** What a script element of the page holds compressed. @param {string} id */
 async function held(id) {
-  const node = at(id), text = node.textContent ?? "{}";
-  if (node.getAttribute("type") !== "application/gzip") return JSON.parse(text);
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k); // many times as fast as Uint8Array.from
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  const text = at(id).textContent ?? "", { fromBase64: read } = /** @type {any} */ (Uint8Array); // older browsers lack it
+  const bytes = read ? read.call(Uint8Array, text) : Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 }
 
 async function begin() {
-  words = await held("words");
-  data.take(await held("data"));
-  data.token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+  const { columns, ...told } = JSON.parse(at("data").textContent ?? "{}"), bytes = held("numbers").then((one) => one.arrayBuffer());
+  const numbers = (words = await (await held("words")).json()) && (await bytes);
+  if (columns) told.usage.calls = unpack(columns, numbers);
+  data.take(told);
+  data.token = new URLSearchParams(location.hash.slice(1)).get("token") ?? kept.get("token", () => sessionStorage) ?? "";
+  if (data.token) kept.set("token", data.token, () => sessionStorage);
   if (data.meta.live) history.replaceState(null, "", location.pathname + location.search);
   theme();
   speak(kept.get("lang") ?? lang);

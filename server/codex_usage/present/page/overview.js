@@ -49,8 +49,6 @@ function seriesBy(rows, bins, by, of) {
 }
 
 const dollars = (/** @type {number} */ usd) => fmt.usd(Math.round(usd * 1e9));
-/** What calls cost; none of them has a price: so it is said. @param {ReturnType<typeof sums>} of */
-const money = (of) => fmt.usd(of.calls && of.unpriced === of.calls ? null : of.cost);
 const filteredFile = () => !data.meta.live && Object.keys(state.asked()).length > 1; // shows less than its answers tell of
 const strong = (/** @type {Child} */ text) => el("strong", {}, text);
 /** A text in which some words are nodes. @param {string} key @param {Record<string, any>} vars @param {Record<string, Child>} nodes */
@@ -75,7 +73,7 @@ function headline(place, found, advice, now, { first, last }) {
   const when = t("overview.in." + (PRESET_PERIODS.includes(word) && word !== "all" ? word : "span"), { span });
   const kind = !exact ? "plain" : size < CENT ? "same" : !unusual ? "calm" : spike ? "spike" : "change";
   const [sign, tone] = change.delta > 0 ? ["more", "up"] : ["less", "down"], at = thread ? data.usage.threads.id.indexOf(thread.id) : -1;
-  const by = el("b", { class: tone }, t("overview." + sign, { amount: dollars(size) })), spent = !exact || !change.to ? money(now) : dollars(change.to);
+  const by = el("b", { class: tone }, t("overview." + sign, { amount: dollars(size) })), spent = !exact || !change.to ? costOf(now) : dollars(change.to);
   const why = () => rich(cause.share >= 0.5 ? "overview.most" : "overview.first", { amount: dollars(cause.delta), share: fmt.percent(cause.share, 0) },
     { driver: strong(t("overview.driver." + cause.driver)), because: el("bdi", {}, cause.because) });
   const which = () => rich("overview.thread", { amount: dollars(thread.delta) },
@@ -90,15 +88,15 @@ function kpis({ first, last, before }, rows) {
   const was = sums(before ? data.cubeRows(before) : [], cube), ratio = (/** @type {typeof now} */ of) => (of.input ? of.cached / of.input : 0);
   const costs = perBin(rows, bins, METRICS.cost[0]), peak = costs.indexOf(most(costs)), points = 100 * (ratio(now) - ratio(was));
   const [today, week] = ["today", "this_week"].map((word) => sums(data.cubeRows(daysOf(word)), cube));
-  const threads = new Set(Array.from(data.rows(), (i) => calls.thread[i])).size;
-  const cut = data.usage.total > calls.id.length && dayOf(calls.time.at(-1)) >= first ? "≥ " : "";
+  const threads = threadGroups(data.rows()).own.calls.filter(Boolean).length;
+  const cut = data.usage.total > calls.time.length && dayOf(calls.time.at(-1)) >= first ? "≥ " : "";
   /** The change of a sum, and its colour where more is worse. @param {keyof typeof now} key */
   const versus = (key, worse = false) => {
     const by = now[key] / was[key] - 1;
     return was[key] ? [t("overview.versus", { change: fmt.delta(by) }), !worse || Math.abs(by) < LOUD ? "" : by > 0 ? "up" : "down"] : ["", ""];
   };
   const told = /** @type {[string, string, string, string, Of?][]} */ ([
-    ["cost", money(now),
+    ["cost", costOf(now),
       ...(now.unpriced ? [t("overview.unpriced", { count: now.unpriced }), "up"] : versus("cost", true)), METRICS.cost[0]],
     ["credits", fmt.credits(now.credits), ...versus("credits", true), METRICS.credits[0]],
     ["calls", fmt.count(now.calls), ...versus("calls"), METRICS.calls[0]],
@@ -109,7 +107,7 @@ function kpis({ first, last, before }, rows) {
     .../** @type {const} */ (["input", "cached"]).map((key) => [key, fmt.tokens(now[key]), ...versus(key)]),
     ["threads", cut + fmt.count(threads), t("overview.turns", { count: now.turns }), ""],
     ["peak", fmt.usd(now.unpriced && !costs[peak] ? null : costs[peak]), costs[peak] ? fmt.date(first + peak) : "", ""],
-    ...Object.entries({ today, week }).map(([key, of]) => [key, money(of), t("overview.calls", { count: of.calls }), ""]),
+    ...Object.entries({ today, week }).map(([key, of]) => [key, costOf(of), t("overview.calls", { count: of.calls }), ""]),
   ]);
   return el("dl", { class: "kpis" }, told.map(([key, value, sub, kind, of], at) => el("div", { class: "card kpi" },
     el("dt", {}, t("overview.kpi." + key)), el("dd", { class: "value" }, value), el("dd", { class: "delta " + kind }, sub),
@@ -146,11 +144,15 @@ function whyChanged(place, found) {
     bridge({ label: t(found.per_day ? "overview.usual" : "overview.before"), value: change.from }, { label: t("overview.now"), value: change.to }, rows, dollars));
 }
 
+/** @param {string} window such as weekly, 5-hour, 90-minute */
+const windowName = (window, [n, unit] = window.split("-")) =>
+  unit ? number(Number(n), { style: "unit", unit, unitDisplay: "long" }) : t("overview.window." + window);
+
 /** A window of the allowance. @param {any} one @param {number} now */
 function windowGauge(one, now) {
   const { window, limit_id: limit, used_percent: percent, resets_at: reset, reset_passed: past, window_minutes: minutes, one_percent: each } = one;
   const { likely, earliest, latest, chance = 0, percent_at_reset: at } = one.outlook ?? {}, used = percent / 100;
-  const name = (["5-hour", "weekly"].includes(window) ? t("overview.window." + window) : window) + (limit === "codex" ? "" : ` · ${limit}`);
+  const name = windowName(window) + (limit === "codex" ? "" : ` · ${limit}`);
   const time = (/** @type {string|null} */ text) => (text ? fmt.time(Date.parse(text)) : "–");
   const sub = (/** @type {Child} */ text, kind = "sub") => el("p", { class: kind }, text);
   const gone = reset && minutes && !past ? clamp(1 - (Date.parse(reset) - now) / (minutes * 60_000), 0, 1) : null;
@@ -208,8 +210,8 @@ const stat = (key, ...inside) => el("div", {}, el("dt", {}, t("overview." + key)
 const costAndCalls = (title, cost, calls) => ({ title, rows: [[t("charts.cost"), fmt.usd(cost)], [t("overview.kpi.calls"), fmt.count(calls)]] });
 const weekdays = () => [4, 5, 6, 7, 8, 9, 10].map((day) => moment(day * DAY, { weekday: "short" }, "UTC")); // from Monday
 
-/** Each day of a year, and the year so far. @param {Days} days */
-function yearCard({ today }) {
+/** Each day of a year, and the year so far: made once for all periods. @param {Days} days */
+const yearCard = ({ today }) => data.once(`year ${[lang, today, ...FILTER_WORDS.map((word) => state.get(word))]}`, () => {
   const start = today - ((today + 3) % 7) - 52 * 7, bins = eachDay(start, start + 53 * 7 - 1), { ytd } = data.board;
   const [costs, calls] = [METRICS.cost, METRICS.calls].map(([of]) => perBin(data.cubeRows([start, today]), bins, of));
   const months = bins.filter((_, k) => k % 7 === 0).map((bin) => moment(bin.from * DAY, { month: "short" }, "UTC"));
@@ -220,16 +222,18 @@ function yearCard({ today }) {
   heat("year", t("overview.year_chart"), { across: months.map((one, c) => (one === months[c - 1] ? null : one)), start: today - start,
     down: weekdays().map((day, at) => (at % 2 ? null : day)), values: Array.from(costs, (n, k) => (start + k > today ? null : n)),
     tell: (k) => costAndCalls(bins[k].title, costs[k], calls[k]), pick: (k) => state.set({ period: dayText(start + k) }, { push: true }) }));
-}
+});
 
 /** Hours of the week. */
 function hoursCard() {
-  const c = data.usage.calls, costs = Array(168).fill(0), calls = Array(168).fill(0), known = data.once("hours", () => new Map());
+  const c = data.usage.calls, costs = Array(168).fill(0), calls = Array(168).fill(0), rows = data.rows();
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone: zone() });
-  for (const i of data.rows()) {
-    const quarter = Math.floor(c.time[i] / 900_000), at = known.get(quarter) ?? Number(clock.format(c.time[i])) * 7 + ((dayOf(c.time[i]) + 3) % 7);
-    known.set(quarter, at);
-    [costs[at], calls[at]] = [costs[at] + (c.cost[i] ?? 0), calls[at] + 1];
+  const known = /** @type {Map<number, number>} */ (data.once("hours", () => new Map())); // by the quarter of an hour
+  let quarter = -1, at = -1;
+  for (let k = 0; k < rows.length; k++, calls[at]++) {
+    const i = rows[k], time = c.time[i], now = Math.floor(time / 900_000);
+    if (now !== quarter) known.set(now, (at = known.get((quarter = now)) ?? Number(clock.format(time)) * 7 + ((dayOf(time) + 3) % 7)));
+    costs[at] += c.cost[i] ?? 0;
   }
   const hours = Array.from({ length: 24 }, (_, h) => String(h).padStart(2, "0")), down = weekdays();
   return card(t("overview.hours_title"), t("overview.hours_sub"), null, heat("hours", t("overview.hours_chart"), { down, values: costs,
@@ -238,28 +242,32 @@ function hoursCard() {
 
 /** Days with their share of the costliest. @param {Int32Array} rows of the sums by day */
 function dailyCard(rows) {
-  const { cube } = data.board, days = new Map();
-  for (const k of rows) days.set(cube.day[k], [...(days.get(cube.day[k]) ?? []), k]);
-  const told = [...days].sort(([a], [b]) => b - a).map(([day, of]) => ({ day, ...sums(of, cube) })), high = most(told.map((one) => one.cost), 1);
+  const { cube } = data.board, all = sums(rows, cube);
+  const told = grouped(rows, (k) => cube.day[k]).sort(([a], [b]) => b - a).map(([day, of]) => ({ day, ...sums(of, cube) })), high = most(told.map((one) => one.cost), 1);
   const columns = ["day", "calls", "turns", "input", "cache", "output", "cost", "rank"].map((key, at) => ({ label: t("overview.col." + key), num: at > 0 && at < 7 }));
   const inside = table(columns, told.map((one) => [fmt.date(one.day), fmt.count(one.calls), fmt.count(one.turns), fmt.tokens(one.input),
-    one.input ? fmt.percent(one.cached / one.input, 0) : "–", fmt.tokens(one.output), money(one), track(0, one.cost / high)]), { caption: t("overview.daily") });
+    one.input ? fmt.percent(one.cached / one.input, 0) : "–", fmt.tokens(one.output), costOf(one), track(0, one.cost / high)]), { caption: t("overview.daily") });
   inside.classList.add("days");
-  return card(t("overview.daily"), t("overview.daily_sub", { count: told.length }), null, told.length ? inside : empty(t("calls.none"), t("calls.none_hint")));
+  return card(t("overview.daily"), told.length ? t("overview.daily_sub", { count: told.length, mean: costOf({ ...all, cost: all.cost / told.length }) }) : null, null,
+    told.length ? inside : empty(t("calls.none"), t("calls.none_hint")));
 }
 
 /** Parts with their names, side by side. @param {[string, HTMLElement][]} parts */
 const sideBySide = (parts, kind = "") => el("div", { class: "columns " + kind }, parts.map(([name, inside]) => el("section", {}, el("h3", {}, name), inside)));
 
-/** What calls and tokens went to. @param {Int32Array} rows of the sums by day */
+/** What cost, calls and tokens went to. @param {Int32Array} rows of the sums by day */
 function usedCard(rows) {
-  const { cube, models } = data.board, { threads, calls } = data.usage, model = (/** @type {number} */ k) => pick(models, cube.model[k]);
-  const shares = (/** @type {[string, number][]} */ found, kind = "") => ranks(found.slice(0, TOP).map(([label, value]) => ({ label, value,
-    sub: fmt.tokens(value), text: fmt.percent(value / found.reduce((sum, [, n]) => sum + n, 0)), tint: kind ? color(kind, label) : undefined })));
+  const { cube } = data.board, { source } = data.usage.threads, { calls } = threadGroups(data.rows()).own;
+  const name = (/** @type {string} */ by) => (/** @type {number} */ k) => pick(data.board[by + "s"], cube[by][k]);
+  const shares = (/** @type {[string, number][]} */ found, /** @type {Show} */ show, by = "", all = found.reduce((sum, [, n]) => sum + n, 0)) =>
+    ranks(found.slice(0, TOP).map(([label, value]) => ({ label: by ? link({ [by]: label }, label) : label, value,
+      sub: show(value), text: fmt.percent(value / all), tint: by ? color(by, label) : undefined })));
+  const parts = /** @type {[string, string, string][]} */ ([["cost", "project", "cost_by_project"], ["cost", "model", "cost_by_model"],
+    ["tokens", "model", "of_tokens"], ["calls", "model", "of_calls"]]);
   return card(t("overview.models"), t("overview.models_sub"), null, sideBySide([
-    [t("overview.of_calls"), shares(sumBy(rows, model, (k) => cube.calls[k]), "model")],
-    [t("overview.of_tokens"), shares(sumBy(rows, model, (k) => cube.input[k] + cube.output[k]), "model")],
-    [t("overview.of_sources"), shares(sumBy(data.rows(), (i) => threads.source[calls.thread[i]], () => 1))]], "three"));
+    ...parts.map(([metric, by, key]) => /** @type {[string, HTMLElement]} */ ([t("overview." + key),
+      shares(sumBy(rows, name(by), (k) => METRICS[metric][0](cube, k)), METRICS[metric][1], by)])),
+    [t("overview.of_sources"), shares(sumBy(calls.keys(), (at) => source[at], (at) => calls[at]), fmt.count)]], "many"));
 }
 
 /** How long turns took and how they ended. @param {Days} days */
@@ -288,18 +296,51 @@ function toolRanks(place, found) {
     : empty(t("overview.no_tools"), t("overview.no_tools_hint")));
 }
 
+const DECIDERS = { person: "var(--c1)", policy: "var(--c2)", reviewer: "var(--c3)", other: OTHERS };
+/** Decisions day by day, the latest first in the table; of a table that is cut the earliest day may not be whole.
+ * @param {any} one a Table */
+function decisionsOverTime({ title, rows, rest, basis }) {
+  const days = /** @type {number[]} */ (rows.map((/** @type {any[]} */ [day]) => dayNumber(day))), what = worded("table", title);
+  const bins = dayBins(Math.min(days[0], days[days.length - 1] + (rest ? 1 : 0)), days[0]);
+  const count = (/** @type {string} */ who, /** @type {Bin} */ { from, to }) => rows.reduce((/** @type {number} */ sum, /** @type {any[]} */ row, /** @type {number} */ k) =>
+    sum + (row[1] === who && days[k] >= from && days[k] <= to ? row[3] : 0), 0);
+  const series = Object.entries(DECIDERS).map(([who, tint]) => ({ label: worded("source", who), tint,
+    values: bins.map((bin) => count(who, bin)) })).filter((one) => most(one.values));
+  const range = (/** @type {number} */ a, /** @type {number} */ b) =>
+    state.set({ period: `${dayText(bins[a].from)}..${dayText(bins[b].to)}` }, { push: true });
+  return [el("h3", {}, what), legend(series), bars("decisions", t("overview.chart", { what, by: columnName("source") }),
+    { bins, series, show: fmt.count, axis: fmt.count, lit: () => true, range }), basisOf(basis)];
+}
+
+let lastTold = /** @type {any} */ (null); // what telemetry told last stays until it is told anew
+/** What only telemetry tells. @param {HTMLElement} place @param {any} found Diagnostics */
+function telemetryCard(place, found) {
+  const tables = /** @type {any[]} */ ((lastTold = found)?.tables ?? []).filter((one) => one.title !== "slowest responses");
+  place.replaceChildren(tables.length ? card(t("overview.telemetry_title"),
+    [t("overview.telemetry_sub"), spanText(found.period), ...Object.values(found.scope)].join(" · "),
+    link({ view: "diagnostics", open: "telemetry" }, t("diagnostics.nav")), el("div", { class: "columns told" },
+      tables.map((one) => el("section", {}, one.title === "decisions by day" ? decisionsOverTime(one) : tableOf(one, "h3", TOP)))))
+    : el("p", { class: "card note sub" }, (!found && data.problem) || t("overview.telemetry")));
+}
+
+/** Do something when a place comes near, in a file at once. @param {HTMLElement} place @param {() => void} act */
+const whenNear = (place, act) => data.meta.live ? new IntersectionObserver((seen, watch) => {
+  if (!seen.some((one) => one.isIntersecting)) return;
+  watch.disconnect();
+  act();
+}, { rootMargin: "600px" }).observe(place) : act();
+
 /** @param {HTMLElement} root */
 function renderOverview(root) {
-  const days = shownDays(), rows = data.cubeRows([days.first, days.last]), [why, left, save, threads, used] = Array.from({ length: 5 }, () => el("div", {}));
+  const days = shownDays(), rows = data.cubeRows([days.first, days.last]), [why, left, save, threads, used, last] = Array.from({ length: 6 }, () => el("div", {}));
   const asked = state.asked(), note = filteredFile() ? t("overview.unfiltered") : null, head = el("section", { class: "answer" }, el("h1", {}, t("overview.nav")));
   const pair = (kind = "", /** @type {Child[]} */ ...cards) => el("div", { class: "two " + kind }, cards);
   const more = (/** @type {string} */ view, /** @type {string} */ text) => link({ view }, t(text));
   root.append(head, kpis(days, rows), pair("", overTime(days), card(t("overview.why"), note, null, why)),
     pair("", card(t("overview.save"), note, more("insights", "overview.all_savings"), save), card(t("overview.allowance"), null, null, left)),
-    card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
-    pair("even", hoursCard(), usedCard(rows)), dailyCard(rows),
-    pair("even", turnsCard(days), card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used)),
-    el("p", { class: "card note sub" }, t("overview.telemetry")));
+    usedCard(rows), card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
+    dailyCard(rows), pair("even", turnsCard(days), hoursCard()),
+    card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last);
   Promise.all([data.ask("explain", asked), data.ask("recommendations", asked)]).then(([found, advice]) => {
     headline(head, found, advice, sums(rows, data.board.cube), days);
     whyChanged(why, found);
@@ -309,6 +350,8 @@ function renderOverview(root) {
   data.ask("allowance").then((found) => allowances(left, found));
   const sections = ["overview", "commands"].map((name) => (data.meta.live ? data.ask("diagnostics/" + name, { period: asked.period }) : data.diagnostics?.[name]));
   Promise.all(sections).then((found) => toolRanks(used, found));
+  if (lastTold) telemetryCard(last, lastTold);
+  whenNear(last, async () => telemetryCard(last, await askTelemetry()));
 }
 
 views.add({ id: "overview", key: "overview.nav", render: renderOverview });

@@ -5,6 +5,12 @@
 /** Sums per thread over some calls; `heads` are threads below no other, `whole` sums hold those below too, and
  * `rows(at)` are a thread's calls, oldest first. @param {ArrayLike<number>} found newest first */
 function threadGroups(found) {
+  const last = data.once("groups", () => ({ of: /** @type {any} */ (null), groups: /** @type {any} */ (null) }));
+  if (last.of !== found) Object.assign(last, { of: found, groups: groupsOf(found) });
+  return /** @type {ReturnType<typeof groupsOf>} */ (last.groups);
+}
+/** @param {ArrayLike<number>} found */
+function groupsOf(found) {
   const { threads, calls: c } = data.usage, n = threads.id.length, zeros = () => new Float64Array(n);
   const own = { calls: zeros(), input: zeros(), cached: zeros(), output: zeros(), cost: zeros(), credits: zeros(),
     unpriced: zeros(), compactions: zeros() };
@@ -17,12 +23,15 @@ function threadGroups(found) {
     const i = found[k], at = c.thread[i];
     sorted[next[at]++] = i;
     own.calls[at]++;
-    for (const name of summed) own[name][at] += c[name][i] ?? 0;
     own.unpriced[at] += Number(c.cost[i] === null);
     own.compactions[at] += c.flags[i] & 1;
     latest[at] = Math.max(latest[at], c.time[i]);
     peak[at] = Math.max(peak[at], c.input[i] / (c.window[i] || Infinity));
     most[at] = Math.max(most[at], c.reasoning[i]);
+  }
+  for (const name of summed) {
+    const sum = own[name], column = c[name];
+    for (let at = 0; at < n; at++) for (let k = start[at]; k < start[at + 1]; k++) sum[at] += column[sorted[k]] ?? 0;
   }
   const [heads, ...children] = Array.from({ length: n + 1 }, () => /** @type {number[]} */ ([]));
   const whole = { cost: own.cost.slice(), credits: own.credits.slice(), latest: latest.slice() };
@@ -47,10 +56,10 @@ const SIGNALS = [
   ["costly", 40, (g, at) => (g.total && g.heads.length > 1 ? g.whole.cost[at] / g.total : 0)],
   ["cache", 25, ({ own }, at) => {
     const ratio = own.cached[at] / own.input[at], missed = own.input[at] - own.cached[at];
-    return own.calls[at] > 2 && missed >= MANY_UNCACHED && ratio < LOW_CACHE ? 1 - ratio / 2 : 0;
+    return own.calls[at] > 2 && missed >= limits().high_uncached_input_tokens && ratio < limits().low_cache_ratio ? 1 - ratio / 2 : 0;
   }],
-  ["context", 15, (g, at) => (g.peak[at] >= FULL_CONTEXT ? Math.min(1, g.peak[at]) : 0)],
-  ["reasoning", 10, (g, at) => (g.most[at] >= MUCH_REASONING ? 1 - MUCH_REASONING / 2 / g.most[at] : 0)],
+  ["context", 15, (g, at) => (g.peak[at] >= limits().high_context_percent / 100 ? Math.min(1, g.peak[at]) : 0)],
+  ["reasoning", 10, ({ most }, at, { high_reasoning_tokens: much } = limits()) => (most[at] >= much ? 1 - much / 2 / most[at] : 0)],
   ["compacted", 5, ({ own }, at) => Math.min(1, own.compactions[at] / 2)],
   ["unpriced", 5, ({ own }, at) => own.unpriced[at] / own.calls[at]],
 ];
