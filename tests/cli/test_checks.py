@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import sys
 import textwrap
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_usage.cli import checks, install, probe
+from codex_usage.cli import checks, codex_config, install, probe, service
 from codex_usage.cli.demo import write_demo_home
 from codex_usage.homes import find_places
 from codex_usage.index import open_index
@@ -178,7 +179,54 @@ def test_a_plugin_besides_setup_is_told_and_alone_is_fine(patient: Patient) -> N
     install.uninstall(patient.home, skills_home=patient.skills, env=patient.env)
     found = patient.examine()
     assert found["Other servers"].ok
-    assert (found["Skill"].ok, found["Configuration"].ok, found["Command"].ok) == (None, None, None)
+    assert (found["Skill"].ok, found["Configuration"].ok, found["Command"].ok) == (None, None, True)
+    assert (found["Environment"].ok, "2 tools" in found["Server"].detail) == (True, True)
+
+
+@posix
+def test_a_plugin_whose_server_is_not_on_the_path_is_told(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codex would go on without the tools, and say nothing; setup names the server by its place."""
+    patient.add('\n[plugins."codex-usage@local"]\nenabled = true\n')
+    install.uninstall(patient.home, skills_home=patient.skills, env=patient.env)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    check = patient.examine()["Command"]
+    assert (check.ok, check.repair) == (False, "codex-usage setup")
+    assert check.detail.startswith("codex-usage-mcp does not exist")
+
+
+@posix
+def test_telemetry_that_comes_here_is_told_with_whether_somebody_listens(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the port that setup writes; another exporter is none of ours."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(codex_config, "PORT", listener.getsockname()[1])
+        text = codex_config.with_telemetry(patient.config.read_text(encoding="utf-8"))
+        patient.config.write_text(text, encoding="utf-8")
+        assert "(exporter) to codex-usage, which listens;" in patient.examine()["Telemetry"].detail
+    assert "which is not listening now" in patient.examine()["Telemetry"].detail
+    patient.replace("/v1/logs", "/v1/other")
+    assert "to codex-usage" not in patient.examine()["Telemetry"].detail
+
+
+@posix
+def test_a_service_that_does_not_run_is_told_with_its_start(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none, or where it runs, there is nothing to mend."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(patient.data))
+    monkeypatch.setenv("HOME", str(patient.data))
+    assert patient.examine()["Service"].ok is None
+    there = service.service(patient.server, [], os.environ)
+    assert there
+    there.path.parent.mkdir(parents=True)
+    there.path.touch()
+    found = patient.examine()["Service"]
+    assert (found.ok, found.repair) == (False, shlex.join(there.start))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/#token=secret"
+        with service.told(patient.data, url):
+            found = patient.examine()["Service"]
+    assert found.ok
+    assert "secret" not in found.detail
 
 
 @posix

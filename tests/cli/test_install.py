@@ -52,9 +52,14 @@ class Desk:
     def skill(self) -> Path:
         return self.skills / "codex-usage"
 
-    def install(self) -> list[setup.Step]:
+    def install(self, telemetry: bool = False) -> list[setup.Step]:
         return setup.install(
-            self.home, skills_home=self.skills, server_command=self.server, source=self.source, env=self.env
+            self.home,
+            skills_home=self.skills,
+            server_command=self.server,
+            source=self.source,
+            env=self.env,
+            telemetry=telemetry,
         )
 
     def uninstall(self) -> list[setup.Step]:
@@ -178,6 +183,88 @@ def test_a_second_install_changes_nothing(text: str) -> None:
     once = with_server(text, SERVER)
     assert with_server(once, SERVER) == once
     assert without_server(text) == text
+
+
+# -- telemetry ---------------------------------------------------------------------------------------------
+
+SENT = {"otlp-http": {"endpoint": "http://127.0.0.1:8765/v1/logs", "protocol": "json"}}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(configs(), st.booleans())
+def test_telemetry_is_put_and_taken_to_the_byte(text: str, at_once: bool) -> None:
+    """With the server or after it; nothing else of the file changes, and a second time changes nothing."""
+    assume("[otel]" not in text)
+    with tempfile.TemporaryDirectory() as root:
+        desk = Desk(Path(root))
+        desk.config.write_bytes(text.encode())
+        if not at_once:
+            desk.install()
+        assert any("telemetry" in step.what and step.changed for step in desk.install(telemetry=True))
+        between = desk.config.read_bytes()
+        values = read_config(desk.home)
+        assert values.pop("otel") == {"exporter": SENT, "log_user_prompt": False}
+        del values["mcp_servers"]["codex-usage"]
+        assert repr({name: value for name, value in values.items() if value or name != "mcp_servers"}) == others(text)
+        assert not any(step.changed for step in desk.install(telemetry=True))
+        desk.install()
+        assert desk.config.read_bytes() == between
+        desk.uninstall()
+        assert desk.config.read_bytes() == text.encode()
+        assert os.listdir(desk.home) == ["config.toml"]
+
+
+@pytest.mark.parametrize(
+    "otel",
+    [
+        '[otel]\nexporter = "none"\n',
+        '[otel]\nexporter = { otlp-http = { endpoint = "https://example.com", protocol = "json" } }\n',
+        "[otel] # nothing yet\n",
+        '[otel.exporter.otlp-grpc]\nendpoint = "https://example.com"\n',
+        "otel = { log_user_prompt = true }\n",
+        'otel.environment = "mine"\n',
+    ],
+)
+def test_an_otel_table_of_the_users_own_is_never_touched(desk: Desk, otel: str) -> None:
+    """Setup says so with the line to put, and writes nothing at all; without the option it goes on as ever."""
+    desk.config.write_text(otel, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"is yours and stays.*exporter = "):
+        desk.install(telemetry=True)
+    assert desk.config.read_text(encoding="utf-8") == otel
+    assert not desk.skill.exists()
+    desk.install()
+    desk.uninstall()
+    assert desk.config.read_text(encoding="utf-8") == otel
+
+
+def test_an_otel_table_that_sends_here_already_is_left_as_it_is(desk: Desk) -> None:
+    """Written by hand, in the other protocol: it is no less right, and no less the user's."""
+    text = '[otel]\nexporter = { otlp-http = { endpoint = "http://127.0.0.1:8765/v1/logs", protocol = "binary" } }\n'
+    desk.config.write_text(text, encoding="utf-8")
+    assert not any("telemetry" in step.what and step.changed for step in desk.install(telemetry=True))
+    desk.uninstall()
+    assert desk.config.read_text(encoding="utf-8") == text
+
+
+def test_what_was_written_after_setup_outlives_the_removal_of_both(desk: Desk) -> None:
+    """Tables of Codex and of the user, before and behind ours."""
+    desk.config.write_text("a = 1\n", encoding="utf-8")
+    desk.install(telemetry=True)
+    with desk.config.open("a", encoding="utf-8") as file:
+        file.write('\n[projects."/later"]\ntrust_level = "trusted"\n')
+    desk.uninstall()
+    assert desk.config.read_text(encoding="utf-8") == 'a = 1\n\n[projects."/later"]\ntrust_level = "trusted"\n'
+
+
+def test_an_otel_table_that_was_added_to_is_refused_in_one_sentence(desk: Desk) -> None:
+    """What the user wrote below our lines would fall into another table."""
+    desk.install(telemetry=True)
+    with desk.config.open("a", encoding="utf-8") as file:
+        file.write('environment = "mine"\n')
+    before = desk.config.read_bytes()
+    with pytest.raises(BadInput, match=r"\[otel\] was added to; remove it yourself"):
+        desk.uninstall()
+    assert desk.config.read_bytes() == before
 
 
 # -- an entry that is there already ------------------------------------------------------------------------

@@ -28,13 +28,14 @@ class Setup:
     def config(self) -> Path:
         return self.home / "config.toml"
 
-    def install(self) -> None:
+    def install(self, telemetry: bool = False) -> None:
         install.install(
             self.home,
             skills_home=self.root / ".agents" / "skills",
             server_command=self.server,
             source=install.skill_source(),
             env={},
+            telemetry=telemetry,
         )
 
     def codex(self, *arguments: str) -> Run:
@@ -79,7 +80,7 @@ def test_codex_lists_the_server_in_whatever_layout_the_file_was(user: Setup, lay
 def test_codex_knows_every_key_that_setup_writes(new: Setup) -> None:
     """Strict reading is content with our table, and would not be with another key in it."""
     strict = ("app-server", "--strict-config", "--print-startup-config")
-    new.install()
+    new.install(telemetry=True)
     assert new.codex(*strict).returncode == 0
     with new.config.open("a", encoding="utf-8") as file:
         file.write('no_such_key = "x"\n')

@@ -9,7 +9,7 @@ import shlex
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,24 +20,30 @@ from click.testing import CliRunner
 from codex_usage.answers import GROUP_WORDS
 from codex_usage.answers.calls import call_id
 from codex_usage.answers.diagnostics import SECTIONS
-from codex_usage.cli import checks
+from codex_usage.cli import checks, collector
 from codex_usage.cli.commands import cli
 from codex_usage.homes import find_places
 from codex_usage.index import open_index, refresh
 from codex_usage.index.facts import refresh_facts
+from codex_usage.index.telemetry import add_events, open_telemetry, telemetry_path
+from codex_usage.logs.otlp import read_export
 from codex_usage.model import UsageError
 from codex_usage.present.privacy import MODES
-from codex_usage.serve import http
+from codex_usage.serve import http, otlp
 from codex_usage.serve.ask import answer
 from codex_usage.serve.tools import TOOLS
 from tests.privacy.test_canaries import CANARY, TOKEN, leaked, plant, plant_claude
 from tests.privacy.test_modes import RENAMED, ids, shown, true_words
+from tests.support import telemetry
 from tests.support.cases import case_folders
+from tests.support.rollouts import NOON
 
 #: Commands in the order in which they run; {…} stand for a thread, a call, a log and a folder to write into.
 QUESTIONS = f"""
 summary --period all --by thread,project --limit 0
 {"".join(f"summary --period all --by {word} --limit 0;" for word in GROUP_WORDS)}
+report --period all --by thread,project; report --period all --by home,agent --format csv
+report --period all --by directory --format markdown -o {{out}}/report.md; summary --ytd; report --source nobody
 summary --by nonsense
 explain; explain --period 2026-11-21..2026-11-22 --baseline 2026-11-01..2026-11-10; explain --period 2026-11-21
 recommendations --period all
@@ -49,17 +55,26 @@ allowance; allowance --thread {{thread}}; allowance --call {{call}}; allowance -
 pricing-coverage; status; inspect-log {{log}}; inspect-log {{log}}.gone; context 0000; doctor; refresh; demo --own
 """
 OTHERS = """
-setup; setup --uninstall; doctor --suggest-repair; support-bundle -o {out}/bundle.json; serve-dashboard
+setup; setup --uninstall; doctor --suggest-repair; support-bundle -o {out}/bundle.json; serve-dashboard; otlp
+completion bash
 export --format json; export --format json -o {out}/calls.json; export --format csv
 export --format csv -o {out}/calls.csv; dashboard -o {out}/page.html; open-dashboard
 budget 5 --per day --project zebracorp-web; status
 init-pricing; init-projects; init-thresholds; init-allowance; parse-allowance "5h 79% Weekly 33%" --save
 pin-pricing; update-rate-card; update-pricing --source-file {log}
+ingest-cli --log {log}; ingest-app-server --log {log}; export --bundle {out}/shared.json
+import --bundle {out}/shared.json
+push --endpoint http://collector.example --user u --machine m; push --endpoint http://collector.example --dry-run
 """
-LAST = "rebuild-index; clear-db --older-than 2026-11-20 --yes; clear-db --yes"
+LAST = """
+rebuild-index; clear-db --older-than 2026-11-20 --yes; clear-db --yes; clear-db --telemetry --yes
+clear-db --imported --yes
+"""
 CONTEXT = "context {call} --tool-output --compaction-history; context {call} --mode full --json"
 #: What tells the user's own settings again, and what only this installation reads.
 OWN = {"budget 5 --per day --project zebracorp-web", "budgets.json", "status.json"}
+#: What telemetry says that nobody may keep.
+SAID = dict.fromkeys(("prompt", "arguments", "output", "error__message", "user__email", "tool_name"), CANARY)
 TOOL_ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "usage_summary": [{"period": "all", "by": word, "limit": 100} for word in GROUP_WORDS],
     "usage_explain": [{}, {"period": "2026-11-21..2026-11-22"}, {"thread": "{thread}", "period": "2026-11-21"}],
@@ -104,6 +119,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     monkeypatch.setattr(webbrowser, "open", lambda _: True)
     monkeypatch.setattr(http, "run", lambda *_, say, **__: say("served"))
+    monkeypatch.setattr(otlp, "receive", lambda _port, _places, say: say("received"))
+    monkeypatch.setattr(collector.Collector, "send", sent_to(tmp_path / "out" / "pushed.json"))
     monkeypatch.setattr(checks, "ask_server", lambda *_: (0.1, len(TOOLS)))
     places = find_places()
     with open_index(places.index) as index:
@@ -114,7 +131,23 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
             " ON f.id = c.file_id WHERE t.agent IS NOT NULL ORDER BY c.time_ms DESC LIMIT 1"
         ).fetchone()
         words = true_words(home, index) | {str(home), str(claude)}
+    with open_telemetry(telemetry_path(places.index)) as received:
+        kinds = (telemetry.request, telemetry.response, telemetry.decision, telemetry.tool)
+        events = telemetry.export(*(kind(NOON, thread=thread, **SAID) for kind in kinds))
+        add_events(received, read_export(events, False, b"k" * 32))
     return Machine(tmp_path, {"call": call_id(uid), "thread": thread, "log": log, "out": str(tmp_path / "out")}, words)
+
+
+def sent_to(file: Path) -> Callable[..., None]:
+    """A collector that writes down what it is sent, but for ids of calls: these are hashes that every mode tells, as a
+    team's calls count once by them."""
+
+    def send(_: collector.Collector, url: str, request: dict[str, Any]) -> None:
+        known = re.sub(r'("codex_usage.call_id", "value": {"stringValue": ")[0-9a-f]{16}', r"\1", json.dumps(request))
+        with file.open("a", encoding="utf-8") as out:
+            out.write(f"{url} {known}\n")
+
+    return send
 
 
 def commands(text: str, given: dict[str, str]) -> list[list[str]]:
@@ -159,7 +192,8 @@ def test_nothing_that_was_said_and_nothing_hidden_leaves_the_product(
         answers += [(" ".join(each), said(each, monkeypatch)) for each in (words, [*words, "--json"])]
     answers += told(machine.given)
     artifacts = [path for path in machine.files() if path.suffix in (".json", ".csv", ".html")]
-    assert {path.name for path in artifacts} >= {"calls.json", "calls.csv", "page.html", "bundle.json", "status.json"}
+    names = {"calls.json", "calls.csv", "page.html", "bundle.json", "status.json", "pushed.json"}
+    assert {path.name for path in artifacts} >= names
     answers += [(path.name, path.read_text("utf-8")) for path in artifacts]
     hidden = hidden_in(mode, machine.words)
     marks = (CANARY, TOKEN.lower())

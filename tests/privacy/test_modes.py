@@ -16,10 +16,8 @@ from codex_usage.answers import (
     GROUP_WORDS,
     allowance,
     calls,
-    explain,
     make_context,
     pricing_coverage,
-    recommendations,
     session,
     status,
     summary,
@@ -29,7 +27,9 @@ from codex_usage.answers.board import board_of, usage
 from codex_usage.answers.call import call
 from codex_usage.answers.calls import call_id
 from codex_usage.answers.diagnostics import SECTIONS, diagnostics
+from codex_usage.answers.explain import explain
 from codex_usage.answers.inspect import inspect_log
+from codex_usage.answers.recommend import recommendations
 from codex_usage.answers.results import Answer
 from codex_usage.homes import Places
 from codex_usage.index import Filters, Index, open_index, refresh

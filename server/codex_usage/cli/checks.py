@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codex_usage.cli import codex_config
 from codex_usage.cli.codex_config import NAME, missing_names, read_config, starts_us
 from codex_usage.cli.install import skill_hash, skill_source
 from codex_usage.cli.probe import CODEX_WAITS, ask_server
+from codex_usage.cli.service import address, listens, service
 from codex_usage.homes import Places, list_logs
 from codex_usage.homes.config import config_path
+from codex_usage.homes.platform import open_to_others
 from codex_usage.model import BadInput, UsageError
 from codex_usage.model.words import many
 
@@ -55,7 +58,8 @@ def examine(places: Places, codex_home: Path, *, skills_home: Path, server_comma
     looks: dict[str, _Rows] = {"Programs": _programs(version, program), "Homes": _homes(places),
                                "Data folder": _data(places.data), "Index": _index(places.index),
                                "Settings": _settings(),
-                               "Setup": _setup(codex_home, skills_home / NAME, server_command)}  # fmt: skip
+                               "Setup": _setup(codex_home, skills_home / NAME, server_command),
+                               "Service": _service(places.data, server_command)}  # fmt: skip
     usual = not program.exists() or _same(shutil.which(NAME), program)
     exact = shlex.join([NAME if usual else str(program), *words])
     found: dict[str, Check] = {}
@@ -137,7 +141,7 @@ def _data(folder: Path) -> _Rows:
     yield "Data folder", not folder.exists(), None, f"{_own(folder)} will be made by the first refresh.", ""
     mend = "Mend its rights, or set CODEX_USAGE_HOME to a folder of your own."
     yield "Data folder", not os.access(folder, os.W_OK), False, f"{_own(folder)} cannot be written.", mend
-    shared = os.name == "posix" and folder.exists() and folder.stat().st_mode & 0o077
+    shared = open_to_others(folder)
     mend = f"$ chmod 700 {shlex.quote(str(folder))}"
     yield "Data folder", shared, False, f"Others may read or write {_own(folder)}.", mend
     yield "Data folder", True, True, f"{_own(folder)} can be written, and only by you.", ""
@@ -222,6 +226,10 @@ def _setup(home: Path, skill: Path, server: Path) -> _Rows:
     mend = "Remove enabled = false from [mcp_servers.codex-usage]."
     yield "Configuration", entry.get("enabled") is False, False, f"{path} has the MCP server switched off.", mend
     yield "Configuration", True, True, f"{path} names the MCP server.", ""
+    twins = [("mcp", name) for name, each in servers.items() if starts_us(each)]
+    twins += [("plugin", name) for name in plugins[not entry :]]
+    if plugins and not entry:  # as its .mcp.json says
+        entry = {"command": server.name, "env_vars": list(codex_config.ENV_VARS)}
     yield from _server(home, entry, server)
     missing = [name for name in missing_names(entry) if name not in _table(entry, "env")]
     needed = "CODEX_HOME" in missing or any(os.environ.get(name) for name in missing)
@@ -229,8 +237,6 @@ def _setup(home: Path, skill: Path, server: Path) -> _Rows:
     yield "Environment", not entry, None, "No server is configured.", ""
     yield "Environment", missing, False if needed else None, told, _SETUP
     yield "Environment", True, True, "Codex passes all variables on that the server reads.", ""
-    twins = [("mcp", name) for name, each in servers.items() if starts_us(each)]
-    twins += [("plugin", name) for name in plugins[not entry :]]
     told = f"{_own(*(name for _, name in twins))} starts codex-usage a second time."
     repair = " && ".join(f"codex {kind} remove {shlex.quote(name)}" for kind, name in twins)
     yield "Other servers", twins, False, told, f"$ {repair}"
@@ -238,7 +244,18 @@ def _setup(home: Path, skill: Path, server: Path) -> _Rows:
     # which, not where to and with which headers: those may hold a password
     sent = [key for key in ("exporter", "trace_exporter", "metrics_exporter") if otel.get(key, "none") != "none"]
     told = f"exports telemetry ({', '.join(sent)})" if sent else "is not told to export telemetry"
+    if codex_config.sends_here(otel):
+        told += f" to codex-usage, which {'listens' if listens(codex_config.PORT) else 'is not listening now'}"
     yield "Telemetry", True, None, f"Codex {told}; codex-usage never sends any.", ""
+
+
+def _service(data: Path, server: Path) -> _Rows:
+    there, url = service(server, (), os.environ), address(data)
+    told = f"The dashboard runs at {_own((url or '').partition('#')[0])}"
+    yield "Service", url, True, f"{told}; codex-usage serve-dashboard --address tells its token.", ""
+    if there and there.path.exists():
+        yield "Service", True, False, "The dashboard is a service, and does not run.", f"$ {shlex.join(there.start)}"
+    yield "Service", True, None, "The dashboard is no service; it runs when it is started.", ""
 
 
 def _server(home: Path, entry: Mapping[str, Any], server: Path) -> _Rows:

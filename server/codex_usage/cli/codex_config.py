@@ -1,6 +1,7 @@
-"""Our table in Codex's config.toml: a text in, the text with or without `[mcp_servers.codex-usage]` out.
+"""What is ours in Codex's config.toml: a text in, the text with or without `[mcp_servers.codex-usage]`, or the lines
+of `[otel]` that send telemetry here, out.
 
-Everything else stays: the table is put and taken as lines of its own, and every new text is parsed and must
+Everything else stays: both are put and taken as lines of their own, and every new text is parsed and must
 say nothing but the change: a layout that cannot be edited safely is refused, never damaged. Codex 0.130 and
 0.169 read the file as TOML 1.1 with an optional byte order mark (measured).
 """
@@ -24,7 +25,7 @@ NAME = "codex-usage"
 #: Codex gives a server hardly any of its own environment; these are the names that ours reads. Those that are
 #: not set are not passed, and do no harm (measured with 0.130 and 0.169).
 ENV_VARS = ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_LANG", "CODEX_USAGE_PRICING",
-            "CODEX_USAGE_TZ", "CODEX_USAGE_WEEKLY_RESET", "TZ", "CODEX_USAGE_PRIVACY_MODE",
+            "CODEX_USAGE_TZ", "CODEX_USAGE_WEEKLY_RESET", "CODEX_USAGE_WEEK_START", "TZ", "CODEX_USAGE_PRIVACY_MODE",
             "CODEX_USAGE_ALLOW_RAW_CONTEXT", "CODEX_USAGE_TRACKER_ALLOW_RAW_CONTEXT")  # fmt: skip
 #: A header of ours with the empty line before it and its lines up to the last that says something: empty lines and
 #: comments after that belong to what follows.
@@ -32,6 +33,13 @@ _TABLE = re.compile(
     r"""(?mx) (?:^\r?\n)? ^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].] .*\n?
     (?: (?:[ \t]*(?:\#.*|\r)?\n)* [ \t]*[^\s\[\#].*\n? )*"""
 )
+#: The port where the dashboard's server takes telemetry, and what has Codex send its events there, without prompts. Of
+#: the two protocols this one is understood without a further package.
+PORT = 8765
+_HERE = f"http://127.0.0.1:{PORT}/v1/logs"
+_EXPORTER = f'exporter = {{ otlp-http = {{ endpoint = "{_HERE}", protocol = "json" }} }}'
+_OTEL = ("[otel]", _EXPORTER, "log_user_prompt = false")
+_OTEL_PUT = re.compile(r"(?m)(?:^\r?\n)?^" + "".join(re.escape(line) + r"\r?\n" for line in _OTEL))
 _BOM = "\ufeff"
 _Entry = dict[str, Any] | None
 
@@ -84,6 +92,31 @@ def without_server(text: str) -> str:
     edits = [lambda: _TABLE.sub("", text), lambda: text[:last] + _TABLE.sub("", text[last:]),
              lambda: _edit(text, lambda servers: servers.pop(NAME))]  # fmt: skip
     return _first_safe(text, edits, None)
+
+
+def with_telemetry(text: str) -> str:
+    """The text of a config.toml that has Codex send its telemetry here. Raises BadInput where `[otel]` is another's."""
+    otel = _parse(text)[1].get("otel")
+    if sends_here(otel):
+        return text
+    if otel is not None:
+        raise BadInput(f"[otel] in config.toml is yours and stays; to send telemetry here, make it say {_EXPORTER}")
+    end = "\r\n" if "\r\n" in text else "\n"
+    return _ended(text, end) + "".join(line + end for line in _OTEL)
+
+
+def without_telemetry(text: str) -> str:
+    """The text without the lines that `with_telemetry` put. Raises BadInput."""
+    new = _OTEL_PUT.sub("", text)
+    left, before = _parse(new)[1], _parse(text)[1]
+    if repr(left) != repr({key: value for key, value in before.items() if key != "otel" or "otel" in left}):
+        raise BadInput("config.toml cannot be edited safely, as [otel] was added to; remove it yourself, then go on.")
+    return new
+
+
+def sends_here(otel: object) -> bool:
+    """Do the values of `[otel]` send Codex' events to the dashboard's server?"""
+    return isinstance(otel, dict) and repr(_HERE) in repr(otel.get("exporter"))
 
 
 def entry_of(text: str) -> _Entry:
@@ -151,11 +184,14 @@ def _others(text: str) -> str:
 def _append(text: str, command: str) -> str:
     """Our table at the end, after an empty line."""
     end = "\r\n" if "\r\n" in text else "\n"
-    if text.removeprefix(_BOM):
-        text += end if text.endswith("\n") else end + end
     values = {"command": command, "env_vars": list(ENV_VARS)}.items()
     lines = [f"[mcp_servers.{NAME}]", *(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values)]
-    return text + "".join(line + end for line in lines)
+    return _ended(text, end) + "".join(line + end for line in lines)
+
+
+def _ended(text: str, end: str) -> str:
+    """The text and an empty line, if it says anything."""
+    return text + ("" if not text.removeprefix(_BOM) else end if text.endswith("\n") else end + end)
 
 
 def _edit(text: str, change: Callable[[Any], object]) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codex_usage import __version__
-from codex_usage.cli.options import Settings, argument_options, global_options
+from codex_usage.cli.options import ARGUMENTS, GLOBALS, Settings, argument_options
 from codex_usage.model import BadInput, UsageError
-from codex_usage.model.questions import QUESTIONS
+from codex_usage.model.questions import QUESTIONS, TIME_WORDS
 from codex_usage.model.words import many
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from codex_usage.answers import Status
     from codex_usage.cli.checks import Check
+    from codex_usage.index import Refreshed
 
-_ALIASES = {"query": "calls", "web": "serve-dashboard"}
+_ALIASES = {"query": "calls", "expensive": "calls", "web": "serve-dashboard"}
 
 
 class _Commands(click.Group):
@@ -55,7 +57,6 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="codex-usage")
-@global_options
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Exact usage and cost of Codex and Claude Code, from the logs on this machine."""
@@ -64,6 +65,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+cli.params += GLOBALS
 pass_settings = click.make_pass_decorator(Settings)
 
 
@@ -79,12 +81,12 @@ def command(short: str | None, example: str = "", *options: _Decorator, **told: 
     itself stays as it is. `told` may give its name and help, else they are the function's."""
 
     def add(run: _Run) -> _Run:
-        asked = global_options(pass_settings(run))
+        asked = pass_settings(run)
         for option in reversed(options):
             asked = option(asked)
         # \b keeps the lines
         epilog = f"\b\nExample:\n  codex-usage {example}" if example else None
-        cli.command(short_help=short, epilog=epilog, **told)(asked)
+        cli.command(short_help=short, epilog=epilog, **told)(asked).params += GLOBALS
         return run
 
     return add
@@ -104,27 +106,38 @@ def _show(settings: Settings, answer: BaseModel) -> None:
 
 
 @command("Install the skill and the MCP server into Codex.", "",
-         flag("--uninstall", help="Take the skill and the server out of Codex again."))  # fmt: skip
-def setup(settings: Settings, uninstall: bool) -> None:
+         flag("--service", "as_service", help="Also run the dashboard in the background, from login on."),
+         flag("--telemetry", help="Also have Codex send its telemetry to the dashboard's server."),
+         flag("--uninstall", help="Take out again all that setup put."))  # fmt: skip
+def setup(settings: Settings, as_service: bool, telemetry: bool, uninstall: bool) -> None:
     """Install the skill and the MCP server into Codex, read the logs, and check that all works."""
-    from codex_usage.cli import install
+    from codex_usage.cli import install, service
 
     places = settings.places()
-    home, skills = places.codex[0], install.default_skills_home()
+    home, skills, server = places.codex[0], install.default_skills_home(), install.server_command()
+    background = service.service(server, settings.as_arguments(), os.environ)
     if uninstall:
-        steps = install.uninstall(home, skills_home=skills)
+        steps = service.uninstall(background) + install.uninstall(home, skills_home=skills)
     else:
-        steps = install.install(home, skills_home=skills, server_command=install.server_command(),
-                                source=install.skill_source(), env=os.environ)  # fmt: skip
+        steps = install.install(home, skills_home=skills, server_command=server, source=install.skill_source(),
+                                env=os.environ, telemetry=telemetry)  # fmt: skip
+        if as_service:
+            steps += service.install(background, places.data)
     for step in steps:
         settings.note(("✓ " if step.changed else "· ") + settings.say(step.what))
     if uninstall:
+        if settings.as_json:
+            settings.tell([{"what": settings.say(step.what), "changed": step.changed} for step in steps])
         return
     if places.found:
         with settings.open() as (found, index):
             done = settings.refresh(index, found, None, None)
-            settings.note(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s.")
-    _tell(settings, _examined(settings))
+            settings.note(f"✓ Read {many(done.files, 'log')} in {done.seconds:.1f} s." if done.files else
+                          "· No logs yet: run Codex once, or see made-up data with codex-usage demo.")  # fmt: skip
+    checks = _examined(settings)
+    wrong = [check for check in checks if check.ok is False]
+    _tell(settings, checks if settings.as_json else wrong)
+    settings.note(f"✓ {len(checks) - len(wrong)} of {len(checks)} checks are well; codex-usage doctor shows them.")
     settings.note("\nAsk Codex:  use $codex-usage to show what I spent this week\nOr here:    codex-usage summary")
 
 
@@ -175,7 +188,8 @@ def support_bundle(settings: Settings, output: str) -> None:
 
     mode = settings.privacy_mode or "strict"
     path = write_bundle(Path(output), settings.places(), _examined(settings), mode)
-    click.echo(f"written to {path} ({mode}); it is text: look at it before you send it")
+    told = f"written to {path} ({mode}); it is text: look at it before you send it"
+    settings.tell({"path": path, "privacy_mode": mode}, told)
 
 
 @command("See everything with made-up data.", "",
@@ -220,6 +234,10 @@ def _overview(settings: Settings, period: str) -> bool:
 # -- ask ---------------------------------------------------------------------------------------------------
 
 
+_ORDERS = {"threads": "cost (default), tokens, calls, output or recent",
+           "calls": "cost (default), tokens, input, uncached, output, duration, recent or oldest"}  # fmt: skip
+
+
 def _question(name: str, help_text: str, short: str, example: str = "", *arguments: str) -> None:
     """Add the command that asks a question; `arguments` are those that stand without an option's name."""
     question = QUESTIONS[name]
@@ -229,7 +247,10 @@ def _question(name: str, help_text: str, short: str, example: str = "", *argumen
 
     options = [word for word in question.takes if word not in arguments]
     usual = {"period": "the spike" if name == "explain" else question.period, "limit": question.limit}
-    own = [click.argument(word, required=word == "thread", default=None) for word in reversed(arguments)]
+    usual["order"] = _ORDERS.get(name, "cost, or time of days, weeks and months, which is their default")
+    own = [click.argument(word, required=word == "thread", default=None,
+                          shell_complete=ARGUMENTS.get(word, {}).get("shell_complete"))
+           for word in reversed(arguments)]  # fmt: skip
     command(short, example or name, *own, argument_options(*options, **usual), name=name, help=help_text)(run)
 
 
@@ -241,21 +262,63 @@ _question("explain", "Why usage changed, by causes that add up to the change. Wi
 _question("recommendations", "What would have saved most, worked out call by call.", "What would have saved most.",
           "recommendations --period this_month")
 _question("diagnostics", "What tools did, and what that went with. SECTION is overview, tools, mcp, tool-output,"
-          " commands, git-interactions, file-reads, file-modifications, read-productivity or concentration. Only names"
-          " from fixed lists, numbers and keyed hashes of paths are kept of what a log says.", "What tools did.",
-          "diagnostics commands --period this_week", "section")
+          " commands, git-interactions, file-reads, file-modifications, read-productivity, concentration or telemetry."
+          " Only names from fixed lists, numbers and keyed hashes of paths are kept of what a log says.",
+          "What tools did.", "diagnostics commands --period this_week", "section")
 _question("threads", "The costliest threads of a period.", "The costliest threads of a period.",
           "threads --period last_30_days --project my-app")
 _question("session", "One thread as a whole: THREAD is an id, its last 8 characters, or a name.",
           "One thread as a whole.", "session 88672c34", "thread")
-_question("calls", "Single model calls, costliest first (alias: query).", "Single model calls, costliest first.",
-          "calls --thread 88672c34 --order recent")
+_question("calls", "Single model calls, costliest first (aliases: query, expensive).",
+          "Single model calls, costliest first.", "calls --thread 88672c34 --order recent")
 _question("allowance", "What is left of the account's allowance, when it runs out, what one percent was worth, and what"
           " a period, thread or call took of it.", "What is left, and how long it lasts.",
           "allowance --thread 88672c34")
 _question("pricing-coverage", "Which prices the calls rest on, their sources, and what has none.",
           "Which prices the calls rest on.", "pricing-coverage --period this_month")
 # fmt: on
+
+
+@command("Days, weeks or months, by what you like.", "report --last 30d --by model --format csv -o november.csv",
+         click.option("--today", "period", flag_value="today", help="The same as --period today."),
+         click.option("--group", type=click.Choice(TIME_WORDS), help="By time (default without --by: day)."),
+         click.option("--by", **{**ARGUMENTS["by"], "default": None, "show_default": False}),
+         click.option("--format", "kind", type=click.Choice(["table", "json", "csv", "markdown"]), default="table",
+                      show_default=True),
+         click.option(*_OUTPUT, metavar="FILE", help="Write here instead of standard output."),
+         argument_options(*(word for word in QUESTIONS["report"].takes if word != "by"), period="last_7_days",
+                          order="time (default) or cost"))  # fmt: skip
+def report(
+    settings: Settings, /, group: str | None, by: str | None, kind: str, output: str | None, **values: Any
+) -> None:
+    """Every row of a summary: of each day, week or month, of what --by says, or of what was spent on what in each. As a
+    table, JSON, CSV or Markdown."""
+    words = ",".join(filter(None, (group, by))) or "day"
+    answer = settings.private(settings.ask("report", by=words, **values))
+    from codex_usage.present.export import write_summary
+
+    with _written(output) as out:
+        write_summary(answer, "json" if settings.as_json else kind, out)
+    if output:
+        rows = len(answer.rows)
+        settings.tell({"path": output, "rows": rows}, f"{many(rows, 'row')} written to {output}")
+
+
+@contextmanager
+def _written(output: str | None, kind: str = "") -> Iterator[Any]:
+    """A file to write into, else standard output; of bytes for parquet. Raises BadInput."""
+    binary = kind == "parquet"
+    if binary and find_spec("pyarrow") is None:
+        raise BadInput("Parquet needs pyarrow; get it with: pip install codex-usage-mcp[parquet]")
+    how: dict[str, Any] = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": ""}
+    standard = sys.stdout.buffer if binary else sys.stdout
+    try:
+        with Path(output).open(**how) if output else nullcontext(standard) as out:
+            yield out
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise BadInput(f"Cannot write {output or 'the answer'}: {error.strerror}.") from error
 
 
 @command("One line for a prompt; exits 3 over budget.")
@@ -290,22 +353,50 @@ def _keep(settings: Settings, line: str, answer: Status, logs: dict[str, list[in
     ends.append(answer.day_ends_at)
     until = min(datetime.fromisoformat(end).timestamp() for end in ends)
     roots = [str(home / name) for home in places.codex for name in ("sessions", "archived_sessions")]
-    roots += [str(home / "projects") for home in places.claude]
+    roots += [*(str(home / "projects") for home in places.claude), str(places.imported)]
     own = [str(config_path(name)) for name in CONFIG_FILES]
     quick.keep(line, 3 if answer.over_budget else 0, until, logs, [*roots, *own])
+
+
+@command("Complete words in your shell.", "completion fish > ~/.config/fish/completions/codex-usage.fish",
+         click.argument("shell", type=click.Choice(["bash", "zsh", "fish"])))  # fmt: skip
+def completion(settings: Settings, shell: str) -> None:
+    """Print the script that completes commands, options and values.
+
+    \b
+    bash: put it in ~/.local/share/bash-completion/completions/codex-usage
+    zsh:  put it in a folder of your fpath as _codex-usage
+    fish: put it in ~/.config/fish/completions/codex-usage.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    maker = get_completion_class(shell)
+    assert maker is not None  # noqa: S101 - click has these three
+    script = maker(cli, {}, "codex-usage", "_CODEX_USAGE_COMPLETE").source()
+    settings.tell({"shell": shell, "script": script}, script)
 
 
 # -- take away ---------------------------------------------------------------------------------------------
 
 
-@command("Every call as JSON or CSV.", "export --format csv --since 2026-11-01 -o november.csv",
-         click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True),
+@command("Every call as JSON, CSV or Parquet.", "export --format csv --since 2026-11-01 -o november.csv",
+         click.option("--format", "kind", type=click.Choice(["json", "csv", "parquet"]), default="json",
+                      show_default=True),
          click.option(*_OUTPUT, metavar="FILE", help="Write here instead of standard output."),
+         click.option("--bundle", metavar="FILE", help="Write all for `import --bundle` on another machine instead."),
+         click.option("--label", metavar="NAME", help="What this machine is called there (default: its name)."),
          argument_options(*QUESTIONS["export"].takes, period="all"))  # fmt: skip
-def export(settings: Settings, /, kind: str, output: str | None, **values: Any) -> None:
-    """Every call as JSON or CSV, oldest first."""
+def export(
+    settings: Settings, /, kind: str, output: str | None, bundle: str | None, label: str | None, **values: Any
+) -> None:
+    """Every call as JSON, CSV or Parquet, oldest first."""
+    if bundle:
+        from codex_usage.cli.sources import export_bundle
+
+        export_bundle(settings, bundle, label, values)
+        return
     from codex_usage import answers
-    from codex_usage.present import hidden, write_csv, write_json
+    from codex_usage.present.export import hidden, write_csv, write_json, write_parquet
     from codex_usage.present.privacy import shield
 
     with (
@@ -314,15 +405,11 @@ def export(settings: Settings, /, kind: str, output: str | None, **values: Any) 
     ):
         private = shield(settings.mode, settings.places().data)
         rows = calls if settings.mode == "normal" else hidden(calls, private)
-        try:
-            with Path(output).open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as out:
-                count = write_json(rows, out) if kind == "json" else write_csv(rows, answers.EXPORT_COLUMNS, out)
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise BadInput(f"Cannot write {output or 'the calls'}: {error.strerror}.") from error
+        writers: dict[str, Any] = {"json": write_json, "csv": partial(write_csv, columns=answers.EXPORT_COLUMNS)}
+        with _written(output, kind) as out:
+            count = writers.get(kind, write_parquet)(rows, out=out)
     if output:
-        click.echo(f"{many(count, 'call')} written to {output}")
+        settings.tell({"path": output, "calls": count}, f"{many(count, 'call')} written to {output}")
 
 
 @command("Write the page as one file.", "dashboard -o usage.html --privacy-mode strict",
@@ -342,9 +429,9 @@ def dashboard(settings: Settings, output: str | None, limit: int, opened: bool) 
         some = "" if done.calls == done.total_calls else f" of {done.total_calls:,}; the older ones are in the sums"
         click.echo(f"{path}: {many(done.calls, 'call')}{some} ({done.bytes / 1e6:.1f} MB)\n{done.url}")
     if opened:
-        import webbrowser
+        from codex_usage.homes.platform import open_in_browser
 
-        if not webbrowser.open(done.url):
+        if not open_in_browser(done.url):
             click.echo("no browser could be opened; open the file yourself", err=True)
 
 
@@ -362,19 +449,36 @@ def open_dashboard(settings: Settings) -> None:
                  help="Show redacted log lines of a call when asked for in the page, or never."),
     flag("--no-context-api", help="The same as --context-api disabled."),
     flag("--no-refresh", help="Answer from the index as it is."),
+    flag("--address", "asked", help="Print the address of the one that runs already."),
 )  # fmt: skip
 def serve_dashboard(
-    settings: Settings, port: int, opened: bool, context_api: str, no_context_api: bool, no_refresh: bool
+    settings: Settings, port: int, opened: bool, context_api: str, no_context_api: bool, no_refresh: bool, asked: bool
 ) -> None:
     """Serve the dashboard with live data to this machine only, until Ctrl-C (alias: web)."""
+    from codex_usage.cli import service
+    from codex_usage.homes.platform import open_in_browser
+
+    if asked:
+        if not (url := service.address(settings.places().data)):
+            raise BadInput("No dashboard is being served; codex-usage serve-dashboard starts one.")
+        settings.tell({"url": url}, url)
+        if opened:
+            open_in_browser(url)
+        return
     from codex_usage.present.page import language
     from codex_usage.serve.http import run
 
     with settings.open() as (places, _):
         pass
-    run(port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
-        context_api="disabled" if no_context_api else context_api, refresh=not no_refresh, open_browser=opened,
-        say=click.echo)  # fmt: skip
+    with ExitStack() as while_it_runs:
+
+        def say(url: str) -> None:
+            while_it_runs.enter_context(service.told(places.data, url))
+            settings.tell({"url": url}, f"The dashboard is at {url} until Ctrl-C.")
+
+        run(port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
+            context_api="disabled" if no_context_api else context_api, refresh=not no_refresh, open_browser=opened,
+            say=say)  # fmt: skip
 
 
 @command("What a call was about, redacted.", "context 6c1e05822564ef99 --mode full", click.argument("call"),
@@ -400,18 +504,17 @@ def refresh(settings: Settings, quiet: bool) -> None:
     settings.quiet = quiet
     with settings.open() as (places, index):
         done = settings.refresh(index, places, None, None)
-    done.problems[:] = map(settings.say, done.problems)
-    if settings.as_json:
-        import json
-        from dataclasses import asdict
+    if not quiet or settings.as_json:
+        read = f"read {min(done.read_files, done.files):,} of {many(done.files, 'log')}"
+        _tell_read(settings, done, read if done.read_files else "nothing new")
 
-        click.echo(json.dumps(asdict(done), indent=2))
-    elif not quiet:
-        size, read = done.read_bytes / 1e6, min(done.read_files, done.files)
-        what = f"read {read:,} of {many(done.files, 'log')} ({size:,.1f} MB)" if done.read_files else "nothing new"
-        click.echo(f"{what} in {done.seconds:.2f} s")
-        for problem in done.problems:
-            click.echo(f"  {problem}", err=True)
+
+def _tell_read(settings: Settings, done: Refreshed, what: str) -> None:
+    done.problems[:] = map(settings.say, done.problems)
+    size = f" ({done.read_bytes / 1e6:,.1f} MB)" if done.read_files else ""
+    settings.tell(done, f"{what}{size} in {done.seconds:.2f} s")
+    for problem in () if settings.as_json else done.problems:
+        click.echo(f"  {problem}", err=True)
 
 
 @command(None)
@@ -422,20 +525,34 @@ def rebuild_index(settings: Settings) -> None:
     with settings.open() as (places, index):
         empty(index)
         done = settings.refresh(index, places, None, None)
-    click.echo(f"read {many(done.files, 'log')} ({done.read_bytes / 1e6:,.1f} MB) in {done.seconds:.2f} s")
+    _tell_read(settings, done, f"read {many(done.files, 'log')}")
 
 
 @command(None, "clear-db --older-than 90d",
          click.option("--older-than", metavar="TIME",
                       help="Forget only what is older: 90d, 12h or a date. It stays forgotten."),
+         flag("--telemetry", help="Forget all telemetry that was received instead. No log has it."),
+         flag("--imported", help="Also delete what was ingested and imported."),
          flag("--yes", help="Do not ask."))  # fmt: skip
-def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
-    """Delete the index file. The logs stay; the next command reads them again."""
+def clear_db(settings: Settings, older_than: str | None, telemetry: bool, imported: bool, yes: bool) -> None:
+    """Delete the index file. The logs stay; the next command reads them again. Telemetry and what was ingested or
+    imported stay, too."""
+    import shutil
+
     from codex_usage.index import open_index, remove
+    from codex_usage.index.telemetry import forget_events, telemetry_path
 
     path = settings.places().index
-    if not path.exists():
-        click.echo(f"there is no index at {path}")
+    received = telemetry_path(path)
+    if telemetry:
+        if not yes:
+            click.confirm(f"Forget all telemetry in {received}, for good?", abort=True)
+        forget_events(received)
+        settings.tell({"path": received, "forgotten": True}, f"forgot all telemetry in {received}")
+        return
+    taken = settings.places().imported
+    if not path.exists() and not (imported and taken.exists()):
+        settings.tell({"path": path, "deleted": False}, f"there is no index at {path}")
         return
     if older_than:
         from codex_usage.answers import make_context
@@ -449,14 +566,20 @@ def clear_db(settings: Settings, older_than: str | None, yes: bool) -> None:
             if not yes:
                 click.confirm(f"Forget every call before {when}, for good?", abort=True)
             forget(index, limit)
-        click.echo(f"forgot every call before {when}; only clear-db would have them read again")
+        forget_events(received, limit)
+        told = f"forgot every call before {when}; only clear-db would have them read again"
+        settings.tell({"path": path, "deleted": False, "forgotten_before": when}, told)
         return
     open_index(path).close()  # refuses to delete what is not ours
     if not yes:
         click.confirm(f"Delete {path}?", abort=True)
     remove(path)
     (settings.places().data / "status.json").unlink(missing_ok=True)
-    click.echo(f"deleted {path}")
+    if imported:
+        shutil.rmtree(taken, ignore_errors=True)
+    kept = f"; {received} stays, as no log has it: clear-db --telemetry" if received.exists() else ""
+    kept += f"; {taken} stays, as no log has it: clear-db --imported" if taken.exists() else ""
+    settings.tell({"path": path, "deleted": True}, f"deleted {path}{kept}")
 
 
 @command(None, "", click.argument("path", type=click.Path(path_type=Path)))
@@ -477,3 +600,6 @@ def inspect_log(settings: Settings, path: Path) -> None:
 
 
 from codex_usage.cli import money as _money  # noqa: E402, F401  (its commands join the others)
+from codex_usage.cli import push as _push  # noqa: E402, F401
+from codex_usage.cli import sources as _sources  # noqa: E402, F401
+from codex_usage.cli import telemetry as _telemetry  # noqa: E402, F401

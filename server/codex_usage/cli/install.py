@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_usage import __version__
+from codex_usage.cli import codex_config
 from codex_usage.cli.codex_config import NAME, entry_of, read_text, with_server, without_server, write_text
 from codex_usage.homes import find_places, usage_home
+from codex_usage.homes.platform import program
 from codex_usage.model import BadInput
 
 MARKER = ".codex-usage"
@@ -42,7 +44,7 @@ def default_skills_home() -> Path:
 
 def server_command() -> Path:
     """Where this installation's `codex-usage-mcp` script stands; it may be missing (see doctor)."""
-    name = "codex-usage-mcp.exe" if os.name == "nt" else "codex-usage-mcp"
+    name = program("codex-usage-mcp")
     # not resolved: in a virtual environment python is a link that leads out of it
     beside = Path(sys.executable).absolute().with_name(name)
     return beside if beside.exists() else Path(sysconfig.get_path("scripts"), name)
@@ -70,20 +72,25 @@ def _skill_files(folder: Path) -> list[Path]:
 
 
 def install(
-    codex_home: Path, *, skills_home: Path, server_command: Path, source: Path, env: Mapping[str, str]
-) -> list[Step]:
-    """Put the skill and the server where Codex finds them; run again, it says "already". Raises BadInput before
-    anything is written when config.toml cannot be read or the skill's place is taken."""
+    codex_home: Path, *, skills_home: Path, server_command: Path, source: Path, env: Mapping[str, str],
+    telemetry: bool = False,
+) -> list[Step]:  # fmt: skip
+    """Put the skill and the server where Codex finds them, and have it send its telemetry here if that is wanted; run
+    again, it says "already". Raises BadInput before anything is written when config.toml cannot be read or says
+    otherwise, or the skill's place is taken."""
     if not server_command.is_file():
         raise BadInput(f"{server_command} does not exist; reinstall codex-usage-mcp, then run setup again.")
     config, target = codex_home / "config.toml", skills_home / NAME
     before = read_text(config)
     after = with_server(before or "", str(server_command))
+    sent = codex_config.with_telemetry(after) if telemetry else after
     ours = target.resolve() == source.resolve() if target.is_symlink() else (target / MARKER).is_file()
     if not ours and os.path.lexists(target):
         raise BadInput(f"{target} is a link or a skill of somebody else; move it away, then run setup again.")
     with _told():
-        steps = [_put_skill(source, target), _put_config(config, before, after)]
+        steps = [_put_skill(source, target), _put_config(config, before, after, sent)]
+    if telemetry:
+        steps += [Step("Codex sends its telemetry to the dashboard's server, from its next session on.", sent != after)]
     if codex_home.absolute() not in find_places(env=env).codex:
         steps += [Step(f"Codex uses this home when it is started with CODEX_HOME={codex_home}.")]
     return steps
@@ -139,14 +146,16 @@ def _take_skill(target: Path) -> Step:
     return Step(f"Removed the skill from {target}.", True)
 
 
-def _put_config(config: Path, before: str | None, after: str) -> Step:
-    if after == before:
+def _put_config(config: Path, before: str | None, after: str, sent: str) -> Step:
+    if sent == before:
         return Step(f"The MCP server is already in {config}.")
     backup = config.with_name(BACKUP)
     added = entry_of(before or "") is None
     if before is not None and (added or not backup.exists()):
         write_text(backup, before, like=config)
-    write_text(config, after, like=config)
+    write_text(config, sent, like=config)
+    if after == before:
+        return Step(f"The MCP server is already in {config}.")
     kept = f"; {backup.name} is the file as it was" if before is not None else ""
     return Step(f"{'Added' if added else 'Updated'} the MCP server in {config}{kept}.", True)
 
@@ -167,9 +176,11 @@ def _take_config(config: Path, before: str | None, after: str | None) -> Step:
 
 
 def _restored(config: Path, text: str) -> str:
-    """The text without our table: the copy kept by setup, where setup alone has changed the file since."""
-    kept = read_text(config.with_name(BACKUP))
+    """The text without what is ours: the copy kept by setup, where setup alone has changed the file since."""
+    kept, less = read_text(config.with_name(BACKUP)), codex_config.without_telemetry
     with suppress(BadInput, KeyError):
-        if kept is not None and entry_of(kept) is None and with_server(kept, (entry_of(text) or {})["command"]) == text:
-            return kept
-    return without_server(text)
+        if kept is not None and entry_of(kept) is None and less(kept) == kept:
+            put = with_server(kept, (entry_of(text) or {})["command"])
+            if put == text or codex_config.with_telemetry(put) == text:
+                return kept
+    return without_server(less(text))

@@ -15,13 +15,6 @@ from codex_usage.model.words import many
 _PATH = click.Path(path_type=Path)
 
 
-def _tell(settings: Settings, answer: object, *lines: str) -> None:
-    """The answer as JSON, or the lines for people."""
-    from codex_usage.homes import config as files
-
-    click.echo(files.as_json(answer).decode() if settings.as_json else "\n".join(lines), nl=not settings.as_json)
-
-
 def _install(settings: Settings, path: Path, data: bytes, said: str, **answer: object) -> None:
     """Write a file, keep another one that was there as .bak, and tell. Raises BadInput."""
     from codex_usage.homes import config as files
@@ -33,7 +26,7 @@ def _install(settings: Settings, path: Path, data: bytes, said: str, **answer: o
         files.write_bytes(backup, old)
     files.write_bytes(path, data)
     kept = [f"The file that was there is now {backup}."] if backup else []
-    _tell(settings, {"path": path, **answer, "backup": backup}, f"{path} {said}", *kept)
+    settings.tell({"path": path, **answer, "backup": backup}, f"{path} {said}", *kept)
 
 
 #: Command -> where its template is, what is said of the new file, and what it is for.
@@ -57,7 +50,7 @@ def _init(name: str, module: str, said: str, what: str) -> None:
         path = config_path(f"{name}.json")
         if path.exists() and not force:
             told = f"{path} exists and is as it was. --force begins anew."
-            _tell(settings, {"path": path, "written": False, "backup": None}, told)
+            settings.tell({"path": path, "written": False, "backup": None}, told)
         else:
             template = getattr(import_module(f"codex_usage.{module}"), f"template_{name}")
             _install(settings, path, template().encode(), said, written=True)
@@ -86,7 +79,7 @@ def update_pricing(settings: Settings, source_file: Path | None, url: str | None
     report = catalog.update(source_file, url)
     changes = {"new": report.models_added, "changed": report.models_changed, "gone": report.models_removed}
     lines = [f"  {word}: {', '.join(names)}" for word, names in changes.items() if names]
-    _tell(settings, report, f"Prices are now {report.source}.", *(lines or ["  no model's price changed"]))
+    settings.tell(report, f"Prices are now {report.source}.", *(lines or ["  no model's price changed"]))
 
 
 @command("Write the rate card of Codex credits.", "update-rate-card --source-file card.json",
@@ -139,7 +132,7 @@ def budget(
     lines = [f"{shapes[each.unit].format(each.amount)} per {each.per}{f' for {each.project}' if each.project else ''}"
              for each in budgets]  # fmt: skip
     answer = {"path": files.config_path("budgets.json"), "budgets": budgets, "problems": problems}
-    _tell(settings, answer, *(lines or ["No budget yet; set one with: codex-usage budget 50 --per week"]))
+    settings.tell(answer, *(lines or ["No budget yet; set one with: codex-usage budget 50 --per week"]))
     if not settings.as_json:
         for problem in problems:
             click.echo(problem, err=True)
@@ -194,4 +187,4 @@ def parse_allowance(settings: Settings, text: str, save: bool) -> None:
         until = f", resets {resets:%a %d %b %H:%M}" if resets else ""
         lines.append(f"{each.limit + ' ' if each.limit else ''}{name}: {each.remaining:g}% left{until}")
     saved = save_allowance(readings, now) if save else None
-    _tell(settings, {"windows": rows, "saved": saved}, *lines, *([f"Kept in {saved}."] if saved else []))
+    settings.tell({"windows": rows, "saved": saved}, *lines, *([f"Kept in {saved}."] if saved else []))

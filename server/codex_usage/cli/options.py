@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codex_usage.homes import Places, find_places
 from codex_usage.model import BadInput, IndexBusy, NoHome, UsageError
-from codex_usage.model.questions import QUESTIONS
+from codex_usage.model.questions import GROUP_WORDS, PERIOD_WORDS, QUESTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from codex_usage.answers import Context
     from codex_usage.answers.questions import Asked
+    from codex_usage.homes import Places
     from codex_usage.index import Index, Progress, Refreshed
 
 #: Logs of so many bytes take longer than a moment.
@@ -40,6 +40,7 @@ class Settings:
     as_json: bool = False
     privacy_mode: str | None = None
     lang: str | None = None
+    week_start: str | None = None
     quiet: bool = False
 
     @property
@@ -49,9 +50,19 @@ class Settings:
 
     def private(self, answer: Any) -> Any:
         """An answer as the privacy mode shows it."""
+        if self.mode == "normal":
+            return answer
         from codex_usage.present.privacy import shield
 
         return shield(self.mode, self.places().data)(answer)
+
+    def tell(self, answer: object, *lines: str) -> None:
+        """What a command did, as JSON or as lines for people."""
+        if self.as_json:
+            from codex_usage.homes.config import as_json
+
+            lines = (as_json(answer).decode().rstrip(),)
+        click.echo("\n".join(lines))
 
     def note(self, line: str) -> None:
         """A line for people, beside the answer."""
@@ -66,8 +77,11 @@ class Settings:
 
     def places(self) -> Places:
         """The homes to read and the index to use."""
+        from codex_usage.homes import find_places
+        from codex_usage.homes.places import labelled
+
         for home in (*self.codex_homes, *self.claude_homes):
-            if not Path(home).expanduser().is_dir():
+            if not Path(labelled(home)[1]).expanduser().is_dir():
                 raise BadInput(f"{home} is not a folder; name a Codex home, such as ~/.codex.")
         return find_places(self.codex_homes, self.claude_homes, self.db)
 
@@ -77,7 +91,7 @@ class Settings:
         from codex_usage.index import open_index
 
         places = self.places()
-        if not places.found:
+        if not (places.found or places.imported.is_dir()):
             looked = ", ".join(str(home) for home in places.homes)
             raise NoHome(f"no Codex or Claude Code logs here (looked in {looked}); name a folder with --codex-home,"
                          " or see it with made-up data: codex-usage demo")  # fmt: skip
@@ -92,11 +106,11 @@ class Settings:
         from codex_usage.index import patience
 
         with self.open() as (places, index):
-            start = since(make_context(index, self.tz))
+            start = since(make_context(index, self.tz, week=self.week_start))
             refreshed = self.refresh(index, places, None if whole else patience(start), start)
             if refreshed.pending_files and not refreshed.busy:
                 self.complete_in_background()
-            yield make_context(index, self.tz, refreshed=refreshed)
+            yield make_context(index, self.tz, refreshed=refreshed, week=self.week_start)
 
     @contextmanager
     def asked(self, name: str, values: dict[str, Any]) -> Iterator[tuple[Context, Asked]]:
@@ -131,9 +145,11 @@ class Settings:
         """Leave a process that reads the older logs while the user reads the answer."""
         import subprocess
 
+        from codex_usage.homes.platform import detached
+
         command = [sys.executable, "-m", "codex_usage.cli", "refresh", "--quiet", *self.as_arguments()]
         quiet = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, **detached())
 
     def as_arguments(self) -> list[str]:
         """These settings as command line arguments."""
@@ -172,6 +188,34 @@ def _merge(context: click.Context, option: click.Parameter, value: Any) -> None:
         setattr(settings, name, current + value if isinstance(current, tuple) else value)
 
 
+def _among(words: Sequence[str]) -> Callable[..., list[str]]:
+    """Completes a word of some, or the last of several with commas."""
+
+    def complete(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+        before, comma, last = typed.rpartition(",")
+        return [f"{before}{comma}{word}" for word in words if word.startswith(last)]
+
+    return complete
+
+
+def _known(context: click.Context, option: click.Parameter, typed: str) -> list[str]:
+    """Completes a name of what the index holds, as it is; nothing when there is none or it can't be read."""
+    from codex_usage.index import open_index, queries
+
+    try:
+        index = context.ensure_object(Settings).places().index
+        if not index.exists():
+            return []
+        with open_index(index) as opened:
+            if option.name == "thread":  # to sum up threads takes too long here; a log ends like its thread's id
+                names = [Path(path).name.partition(".")[0][-8:] for path in queries.newest_logs(opened, 20)]
+            else:
+                names = queries.labels(opened, str(option.name))
+        return [name for name in names if name.startswith(typed)]
+    except UsageError:
+        return []
+
+
 #: Names and attributes of options.
 _Options = dict[str, dict[str, Any]]
 _GLOBAL: _Options = {
@@ -180,6 +224,7 @@ _GLOBAL: _Options = {
     "--claude-home claude_homes": {"multiple": True, "metavar": "DIR", "help": "A Claude Code home; repeatable."},
     "--db": {"metavar": "FILE", "help": "The index file (default below $CODEX_USAGE_HOME or ~/.codex-usage)."},
     "--tz": {"metavar": "ZONE", "help": "Time zone of days, such as Europe/Berlin (default: this machine's)."},
+    "--week-start": {"type": click.Choice(["monday", "sunday"]), "help": "The day that weeks begin on."},
     "--privacy-mode": {"type": click.Choice(["normal", "redacted", "strict"]),
                        "help": "redacted hides paths and unnamed projects, strict also names and ids."},
     "--lang": {"metavar": "WORD", "help": "Language of the page, such as de."},
@@ -187,24 +232,25 @@ _GLOBAL: _Options = {
 }  # fmt: skip
 #: The options of questions, by the name of the argument.
 ARGUMENTS: _Options = {
-    "period": {"metavar": "PERIOD",
+    "period": {"metavar": "PERIOD", "shell_complete": _among(PERIOD_WORDS),
                "help": "today, last_7_days, this_month, all, 2026-11-01..2026-11-14 … (default: {period})"},
     "since": {"metavar": "DATE", "help": "First day or ISO time."},
     "until": {"metavar": "DATE", "help": "Last day (inclusive) or ISO time."},
-    "by": {"default": "model", "show_default": True, "metavar": "WORDS",
-           "help": "Group by model, project, day, week, month, effort, tier, origin, provider, role, directory,"
-                   " thread; two with a comma."},
-    "baseline": {"metavar": "PERIOD", "help": "What to compare with (default: the period before, as long)."},
+    "by": {"default": "model", "show_default": True, "metavar": "WORDS", "shell_complete": _among(GROUP_WORDS),
+           "help": f"Group by {', '.join(GROUP_WORDS)}; two with a comma."},
+    "baseline": {"metavar": "PERIOD", "shell_complete": _among(PERIOD_WORDS),
+                 "help": "What to compare with (default: the period before, as long)."},
     "metric": {"default": "cost_usd", "show_default": True, "metavar": "WORD",
                "help": "cost_usd, credits, total_tokens."},
-    "order": {"default": "cost", "show_default": True, "metavar": "WORD",
-              "help": "cost, tokens, output, recent; threads also calls; calls input, uncached, oldest, duration."},
-    "model": {"metavar": "NAME", "help": "Only this model."},
-    "project": {"metavar": "NAME", "help": "Only this project."},
-    "effort": {"metavar": "NAME", "help": "Only this reasoning effort."},
-    "provider": {"type": click.Choice(["codex", "claude"]), "help": "Only this producer's calls."},
+    "order": {"metavar": "WORD", "help": "{order}."},
+    "model": {"metavar": "NAME", "shell_complete": _known, "help": "Only this model."},
+    "project": {"metavar": "NAME", "shell_complete": _known, "help": "Only this project."},
+    "effort": {"metavar": "NAME", "shell_complete": _known, "help": "Only this reasoning effort."},
+    "provider": {"type": click.Choice(["codex", "claude", "combined"]), "help": "Only this producer's calls."},
+    "source": {"metavar": "NAME", "shell_complete": _known, "help": "Only what is from this home or machine."},
     "origin": {"type": click.Choice(["user", "codex", "unknown"]), "help": "Only calls caused by …"},
-    "thread": {"metavar": "ID", "help": "Only this thread (id, last 8 characters, or name)."},
+    "thread": {"metavar": "ID", "shell_complete": _known,
+               "help": "Only this thread (id, last 8 characters, or name)."},
     "confidence": {"type": click.Choice(["exact", "estimated", "unpriced"]), "help": "Only calls priced so."},
     "limit": {"type": click.IntRange(0), "metavar": "N", "help": "Rows to show (default: {limit})."},
     "cursor": {"type": click.IntRange(0), "metavar": "N", "help": "Go on after as many rows."},
@@ -212,17 +258,18 @@ ARGUMENTS: _Options = {
               "help": "Weeks to show."},
     "call": {"metavar": "ID", "help": "What this one call took."},
     "compare": {"flag_value": False, "is_flag": True, "default": True, "help": "Leave out the period before."},
+    "ytd": {"is_flag": True, "help": "The year so far, too."},
     "scan": {"flag_value": False, "is_flag": True, "default": True,
              "help": "Answer from the last scan of the logs' tools."},
 }  # fmt: skip
-_FLAGS = {"compare": "--no-compare", "scan": "--no-scan"}
+#: Names of options that differ from their argument's, or are more than one.
+_FLAGS = {"compare": "--no-compare", "scan": "--no-scan", "period": "--period --last", "since": "--since --from",
+          "until": "--until --to"}  # fmt: skip
 
 
-def global_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the global options; their values land in Settings."""
-    for names, attributes in reversed(_GLOBAL.items()):
-        command = click.option(*names.split(), **attributes, callback=_merge, expose_value=False)(command)
-    return command
+#: What every command takes, made once for all; the values land in Settings.
+GLOBALS = [click.Option(names.split(), **attributes, callback=_merge, expose_value=False)
+           for names, attributes in _GLOBAL.items()]  # fmt: skip
 
 
 def argument_options(*names: str, **usual: object) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -231,7 +278,7 @@ def argument_options(*names: str, **usual: object) -> Callable[[Callable[..., An
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in reversed(names):
             attributes = {**ARGUMENTS[name], "help": ARGUMENTS[name]["help"].format(**usual)}
-            command = click.option(_FLAGS.get(name, f"--{name}"), name, **attributes)(command)
+            command = click.option(*_FLAGS.get(name, f"--{name}").split(), name, **attributes)(command)
         return command
 
     return decorate

@@ -6,14 +6,14 @@ JSON-RPC by hand, as the SDK would take longer to load than the server may take 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
+
+from codex_usage.homes.platform import detached, kill_with_children
 
 #: How long Codex 0.169 waits for an optional server before the first request of a session (measured).
 CODEX_WAITS = 1.0
@@ -32,7 +32,7 @@ def ask_server(command: Sequence[str], environment: Mapping[str, str], wait: flo
     began, pipe = time.monotonic(), subprocess.PIPE
     try:
         process = subprocess.Popen(
-            command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+            command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, **detached()
         )
     except OSError as error:
         raise OSError(f"cannot be started ({error.strerror})") from error
@@ -74,7 +74,4 @@ def _tools(stdin: IO[bytes], stdout: IO[bytes]) -> int:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the server and whatever it started: its own session, so its own group."""
     with suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        kill_with_children(process)

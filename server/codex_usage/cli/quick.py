@@ -16,7 +16,8 @@ from typing import Any
 from codex_usage import __version__
 
 _VARIABLES = ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "CODEX_USAGE_HOME", "CODEX_USAGE_TZ", "TZ", "CODEX_USAGE_PRICING",
-              "CODEX_USAGE_WEEKLY_RESET", "CODEX_USAGE_PRIVACY_MODE", "HOME", "USERPROFILE")  # fmt: skip
+              "CODEX_USAGE_WEEKLY_RESET", "CODEX_USAGE_WEEK_START", "CODEX_USAGE_PRIVACY_MODE", "HOME",
+              "USERPROFILE")  # fmt: skip
 _SECONDS = 600
 
 

