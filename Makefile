@@ -26,6 +26,7 @@ types: $(STAMP) node
 tests: $(STAMP) node chromium
 	$(BIN)/python -m tests.lab.codex 0.169.0 0.130.0
 	$(BIN)/python -m tests.lab.npm
+	$(BIN)/python -m tests.clients.packages
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Real Codex is an npm package: Node comes from the system, or from apt where it is missing.

@@ -1,4 +1,4 @@
-"""Documentation tells the truth: what exists has its line, links lead somewhere, examples can be run.
+"""Documentation tells the truth: what exists has its line.
 
 In: the pages and the product's own tables of commands, tools, columns and fields. Out: a failure that names
 what a page does not mention.
@@ -9,15 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shlex
 import sqlite3
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 from pydantic import BaseModel
 
 from codex_usage.answers import (
@@ -29,21 +27,31 @@ from codex_usage.answers import (
     results,
     story_results,
 )
-from codex_usage.answers.thresholds import DEFAULTS
+from codex_usage.answers.thresholds import DEFAULTS, load_thresholds
 from codex_usage.cli import options
 from codex_usage.cli.commands import _ALIASES, cli
 from codex_usage.evidence import results as evidence
+from codex_usage.homes.config import ConfigFile
+from codex_usage.homes.project_config import load_projects
 from codex_usage.index import Refreshed, schema
 from codex_usage.logs import shapes
 from codex_usage.model import ORIGINS
+from codex_usage.money.config import load_budgets, load_pricing, load_rate_card
+from codex_usage.money.reading import load_allowance
 from codex_usage.present import page as html
 from codex_usage.serve.tools import TOOLS, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-NAMES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "SKILL.md")
-FOLDERS = ("docs", "skill")
-PAGES = [ROOT / name for name in NAMES] + [page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))]
+#: Files that people edit, and what reads them.
+YOURS: dict[str, Callable[[dict[str, str]], object]] = {
+    "pricing.json": load_pricing,
+    "rate-card.json": load_rate_card,
+    "budgets.json": load_budgets,
+    "allowance.json": load_allowance,
+    "thresholds.json": load_thresholds,
+    "projects.json": load_projects,
+}
 CLASSES = {"measure", "label", "identity", "path", "name"}
 
 COMMANDS = sorted(cli.commands.items())
@@ -139,7 +147,7 @@ def test_the_words_to_group_and_order_by_are_explained() -> None:
     """Every word that --by and --order take is in the section of the command."""
     from codex_usage.answers import GROUP_WORDS, ORDER_WORDS
     from codex_usage.answers.calls import CALL_ORDERS
-    from codex_usage.answers.periods import WORDS
+    from codex_usage.model.questions import PERIOD_WORDS as WORDS
 
     page = REFERENCE / "commands.md"
     for heading, words in (
@@ -196,6 +204,36 @@ def test_every_environment_variable_in_the_code_is_explained() -> None:
     names = set(re.findall(r"\b(?:CODEX_USAGE_[A-Z_]*[A-Z]|CODEX_HOME|CLAUDE_CONFIG_DIR|NO_COLOR)\b", source))
     explained = rows(section(REFERENCE / "files-and-environment.md", "Environment"))
     assert sorted(names - explained.keys()) == []
+
+
+def test_every_file_that_the_code_names_is_explained() -> None:
+    """Data, settings and pages, by the names that they have in the source."""
+    sources = [path for path in sorted((ROOT / "server").rglob("*.py")) if path.parent.name != "page"]
+    names = set(re.findall(r"[/\"]([a-z-]+\.(?:json|sqlite|html|url))\"", "".join(map(text, sources))))
+    page = text(REFERENCE / "files-and-environment.md")
+    # the page's template is part of the package, the demo's index in its folder, and one name is served only
+    assert sorted(name for name in names - {"template.html", "index.sqlite", "openapi.json"} if name not in page) == []
+
+
+@pytest.mark.parametrize("name", YOURS)
+def test_every_key_of_a_file_of_yours_is_explained_and_the_example_has_no_mistake(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys are those that its reader says it knows."""
+    part = re.split(r"^##", section(REFERENCE / "files-and-environment.md", name), flags=re.M)[0]
+    (tmp_path / name).write_text(re.findall(r"```json\n(.*?)```", part, re.S)[0], encoding="utf-8")
+    known, check = set[str](), ConfigFile._check_keys
+
+    def note(file: ConfigFile, at: str, value: dict[str, object], keys: tuple[str, ...]) -> None:
+        known.update(keys)
+        check(file, at, value, keys)
+
+    monkeypatch.setattr(ConfigFile, "_check_keys", note)
+    told = YOURS[name]({"CODEX_USAGE_HOME": str(tmp_path)})
+    assert getattr(told, "problems", told[-1] if isinstance(told, tuple) else None) == []
+    assert known
+    # how a rate stands to the bundled one is worked out
+    assert sorted(key for key in known - {"state"} if f"`{key}`" not in part) == []
 
 
 def tables() -> dict[str, list[str]]:
@@ -280,62 +318,7 @@ def test_the_readme_counts_the_recorded_cases_rightly() -> None:
     assert told in text(ROOT / "README.md")
 
 
-# -- links and examples ------------------------------------------------------------------------------------
-
-
-def anchors(page: Path) -> set[str]:
-    """The fragments that a page's headings can be reached by."""
-    headings = re.findall(r"^#+ (.+)$", text(page), re.M)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(page: Path) -> None:
-    """To a file of the repository, and to a heading of it where the link names one."""
-    without_code = re.sub(r"```.*?```|`[^`\n]*`", "", text(page), flags=re.S)
-    for target in re.findall(r"\]\(([^)\s]+)\)", without_code):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, fragment = target.partition("#")
-        file = (page.parent / path).resolve() if path else page
-        assert file.exists(), f"{target} leads nowhere"
-        assert file.is_relative_to(ROOT)
-        assert not fragment or fragment in anchors(file), f"{target} names no heading"
-
-
-def test_every_page_can_be_reached_from_the_index() -> None:
-    """docs/index.md links to every other page of the documentation."""
-    targets = re.findall(r"\]\(([^)#]+)", text(ROOT / "docs/index.md"))
-    linked = {(ROOT / "docs" / target).resolve() for target in targets}
-    pages = {page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md"}
-    assert sorted(pages - linked) == []
-
-
-def examples() -> Iterator[tuple[str, list[str]]]:
-    """Every command line of a console block: the page it stands on, and its words."""
-    for page in PAGES:
-        for block in re.findall(r"```console\n(.*?)```", text(page), re.S):
-            for line in re.findall(r"^\$ (.+)$", block, re.M):
-                words = shlex.split(line.split(" | ")[0], comments=True)
-                if words[0] in ("codex-usage", "make"):
-                    yield f"{page.name}: {line}", words
-
-
-EXAMPLES = list(examples())
-
-
-@pytest.mark.parametrize("words", [words for _, words in EXAMPLES], ids=[name for name, _ in EXAMPLES])
-def test_an_example_names_a_command_that_exists_and_options_that_it_takes(
-    words: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The command line is parsed as it would be, but the command does nothing."""
-    if words[0] == "make":
-        assert re.search(rf"^{words[1]}:", text(ROOT / "Makefile"), re.M)
-        return
-    for command in cli.commands.values():
-        monkeypatch.setattr(command, "callback", lambda **_: None)
-    done = CliRunner().invoke(cli, words[1:])
-    assert done.exit_code == 0, done.output
+# -- what else is told ------------------------------------------------------------------------------------
 
 
 def test_the_first_thing_in_the_readme_are_the_two_commands() -> None:
@@ -392,6 +375,14 @@ def test_every_language_and_threshold_is_explained() -> None:
     told = {name: line.rsplit("| ", 1)[-1].strip().replace(",", "") for name, line in explained.items()}
     built_in = DEFAULTS._asdict()
     assert {name: None if value == "null" else float(value) for name, value in told.items()} == built_in
+
+
+def test_every_endpoint_of_the_live_server_is_listed_and_no_other() -> None:
+    """Those of its OpenAPI document; telemetry is received beside them."""
+    from codex_usage.serve import openapi
+
+    listed = rows(section(REFERENCE / "http.md", "Endpoints")).keys()
+    assert set(openapi.document()["paths"]) == {path for path in listed if re.match(r"/(?!v1/)", path)}
 
 
 def test_every_endpoint_of_the_live_server_has_a_result_that_is_explained() -> None:
