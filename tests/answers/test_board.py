@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from codex_usage.answers import calls, summary
 from codex_usage.answers.board import board_of, usage
@@ -56,6 +59,17 @@ def test_the_cube_tells_models_projects_and_efforts_apart(tmp_path: Path) -> Non
         ("no-such-model", "other", None),
         ("gpt-5.5", "other", "low"),
     }
+
+
+def test_what_the_cache_saved_is_the_difference_of_the_prices(tmp_path: Path) -> None:
+    """The same calls without a cache cost so much more; what has no price saved nothing that is known."""
+    plain = [replace(one, cached=0) for one in SPENT]
+    with asking(home(tmp_path / "cached", SPENT)) as context:
+        found, cost = board_of(context).cube, summary(context, context.period("all")).total.cost_usd
+    with asking(home(tmp_path / "plain", plain)) as context:
+        without = summary(context, context.period("all")).total.cost_usd
+    assert cost is not None and without is not None
+    assert sum(found.saved) / 1e9 == pytest.approx(without - cost, abs=1e-6)
 
 
 def test_the_columns_tell_what_the_calls_tell(tmp_path: Path) -> None:

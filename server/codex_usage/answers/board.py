@@ -11,6 +11,7 @@ from codex_usage.answers.summary import year
 from codex_usage.index import Filters, Index, board, queries
 from codex_usage.index.zones import Days
 from codex_usage.model import ORIGINS
+from codex_usage.money import Rate
 
 _TURN_DAYS = 90
 _WHO = ["unknown", "user", "codex"]
@@ -62,14 +63,23 @@ def board_of(context: Context) -> Board:
             cube[word] = places[word].column(cube[word])
         cube["provider"] = [PROVIDERS.index(name) for name in cube["provider"]]
         cube["origin"] = [_WHO.index(ORIGINS[code].who) for code in cube["origin"]]
-        rates = {key: CONFIDENCES.index(stored.rate.confidence) for key, stored in queries.rates(index).items()}
-        cube["confidence"] = [rates[key] for key in cube["confidence"]]
+        rates = {key: stored.rate for key, stored in queries.rates(index).items()}
+        spared = {key: _spared(rate) for key, rate in rates.items()}
+        read = zip(cube["confidence"], cube["cached"], cube["cache_write"], strict=True)
+        cube["saved"] = [(cached * spared[key][0] - written * spared[key][1]) // 1000 for key, cached, written in read]
+        cube["confidence"] = [CONFIDENCES.index(rates[key].confidence) for key in cube["confidence"]]
         threads = board.threads_by_day(index)
         return Board(
             **_texts(places), zone=context.zone_name, origins=_WHO, cube=Cube.model_construct(None, **cube),
             turns=_turns(context), threads_day=[day for day, _ in threads], threads=[count for _, count in threads],
             ytd=year(context, Filters()), coverage=context.coverage(), data_quality=context.quality(),
         )  # fmt: skip
+
+
+def _spared(rate: Rate) -> tuple[int, int]:
+    """Pico-dollars that a cached token costs less than another, and that one written to the cache costs more."""
+    band = rate.bands[0] if rate.bands else None
+    return (band.input - band.cached, max(0, band.cache_write - band.input)) if band else (0, 0)
 
 
 def _turns(context: Context) -> TurnDays:

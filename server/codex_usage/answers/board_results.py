@@ -9,7 +9,8 @@ Gaps = list[int | None]
 
 
 class Cube(_Result):
-    """One row for a day and a combination of settings."""
+    """One row for a day and a combination of settings. `saved` is what the cache saved at the price of a call of common
+    size: cached tokens cost less, those written to it may cost more."""
 
     day: Numbers
     provider: Numbers
@@ -29,6 +30,7 @@ class Cube(_Result):
     cost: Numbers
     credits: Numbers
     compactions: Numbers
+    saved: Numbers
 
 
 class TurnDays(_Result):

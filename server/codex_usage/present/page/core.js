@@ -352,7 +352,7 @@ const above = (at, left = 9) => (at < 0 || !left ? [] : [at, ...above(data.usage
 
 /** Sums over some calls (or, `of` the cube, over its rows). @param {ArrayLike<number>} rows @param {Record<string, any>} [of] */
 function sums(rows, of = data.usage.calls) {
-  const all = { calls: 0, turns: 0, input: 0, cached: 0, uncached: 0, output: 0, reasoning: 0, cost: 0, credits: 0, unpriced: 0, estimated: 0, compactions: 0 };
+  const all = { calls: 0, turns: 0, input: 0, cached: 0, uncached: 0, output: 0, reasoning: 0, cost: 0, credits: 0, unpriced: 0, estimated: 0, compactions: 0, saved: 0 };
   const cube = "calls" in of, unpriced = 2, estimated = 1; // places in board.confidences
   for (let k = 0; k < rows.length; k++) {
     const i = rows[k], n = cube ? of.calls[i] : 1;
@@ -367,6 +367,7 @@ function sums(rows, of = data.usage.calls) {
     all.unpriced += of.confidence[i] === unpriced ? n : 0;
     all.estimated += of.confidence[i] === estimated ? n : 0;
     all.compactions += cube ? of.compactions[i] : of.flags[i] & 1;
+    all.saved += cube ? of.saved[i] : 0;
   }
   all.uncached = all.input - all.cached;
   return all;
