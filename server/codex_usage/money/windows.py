@@ -129,7 +129,7 @@ def worth(windows: Sequence[Window], spent: Sequence[tuple[int, float]]) -> Wort
     """
     times = [time for time, _ in spent]
     sums = list(accumulate((amount for _, amount in spent), initial=0.0))
-    most = max(6, min(60, math.isqrt(80_000 // max(1, len(windows)))))
+    most = max(6, min(60, math.isqrt(20_000 // max(1, len(windows)))))
     slopes: list[tuple[float, float]] = []  # with their weights
     covered, counted = 0.0, 0
     for window in windows:

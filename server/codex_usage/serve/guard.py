@@ -4,6 +4,7 @@ stands in the URL's fragment and is never sent by itself."""
 
 from __future__ import annotations
 
+import gc
 import hmac
 import socket
 from asyncio import BaseTransport
@@ -103,6 +104,7 @@ class Local(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop, then close what the application has open."""
+        gc.enable()  # the command line lives without
         try:
             super().run(sockets)
         finally:

@@ -235,7 +235,7 @@ const data = {
   /** Everything anew from the server. @param {boolean} read look for new logs first */
   async refresh(read = false) {
     if (read) await this.fetch("/api/refresh", { method: "POST" });
-    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(20_000, this.usage?.calls.time.length ?? 0)}`)]);
+    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(10_000, this.usage?.calls.time.length ?? 0)}`)]);
     this.take({ board, usage });
     this.changed();
   },
