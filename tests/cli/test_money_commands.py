@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from codex_usage.cli.commands import cli
-from codex_usage.model import BadInput
 from codex_usage.money.config import BUNDLED_CARD, load_budgets, load_pricing, load_rate_card
+from tests.support.live import refused, run
 
 CARD = {"models": [{"model": "gpt-5.5", "input": 100, "cached_input": 10, "output": 600}]}
 
@@ -22,22 +20,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CODEX_USAGE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CODEX_USAGE_PRICING", raising=False)
     return tmp_path / "home"
-
-
-def run(*words: str) -> str:
-    """What a command says; its errors are raised."""
-    done = CliRunner().invoke(cli, words, standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
-
-
-def refused(*words: str) -> str:
-    """The one sentence of a command that is refused."""
-    with pytest.raises(BadInput) as caught:
-        run(*words)
-    assert str(caught.value).isprintable()
-    return str(caught.value)
 
 
 def asked(*words: str) -> Any:

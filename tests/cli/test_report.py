@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from codex_usage.answers import EXPORT_COLUMNS, Summary
 from codex_usage.cli import commands
 from codex_usage.cli.commands import cli
-from codex_usage.model import BadInput
 from codex_usage.present.terminal import Console, show
+from tests.support.live import refused, run
 from tests.support.spending import Spent, home, thread_id
 
 #: Sixteen days, the 12th the dearest; two projects, one of them named like a formula and like markup.
@@ -43,21 +43,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setenv("CODEX_USAGE_TZ", "UTC")
     return tmp_path
-
-
-def run(*words: str) -> str:
-    """What a command says; its errors are raised."""
-    done = CliRunner().invoke(cli, words, standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done.output
-
-
-def refused(*words: str) -> str:
-    """The sentence of a command that is refused."""
-    with pytest.raises(BadInput) as caught:
-        run(*words)
-    return str(caught.value)
 
 
 def table(*words: str) -> list[dict[str, str]]:

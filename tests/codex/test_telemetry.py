@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +15,15 @@ from codex_usage.answers.diagnostics_results import Diagnostics
 from codex_usage.answers.questions import Asked, ask
 from codex_usage.homes import Places
 from codex_usage.index import open_index
-from codex_usage.serve.guard import Local, refusal
-from codex_usage.serve.otlp import Receiver
 from tests.lab.calls import shell
 from tests.lab.codex import CodexLab
 from tests.lab.ledger import Request
 from tests.lab.responses import Step
 from tests.support.index import places_of, refreshed
+from tests.support.live import receiver, running
 
 CANARY = "kanarie"
 ASKING = {"sandbox_permissions": "require_escalated", "justification": f"the {CANARY} wants out"}
-
-
-@contextmanager
-def receiver(places: Places) -> Iterator[Local]:
-    """What `codex-usage otlp` runs."""
-    server = Local(0, lambda own: Receiver(refusal(404, "Nothing else."), "", own, places))
-    thread = threading.Thread(target=server.run, args=(server.listeners,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(20)
 
 
 def telemetry(places: Places) -> Diagnostics:
@@ -84,7 +68,7 @@ def test_the_panels_equal_what_was_served_and_decided(lab: CodexLab, tmp_path: P
         Step(calls=[shell("touch ../denied", **ASKING)]),
         Step(text="not allowed"),
     )
-    with receiver(places) as server:
+    with running(receiver(places)) as server:
         address = f"http://127.0.0.1:{server.port}/v1/logs"
         exporter = f'{{ otlp-http = {{ endpoint = "{address}", protocol = "{protocol}" }} }}'
         lab.tables = f"[otel]\nlog_user_prompt = true\nexporter = {exporter}\n"

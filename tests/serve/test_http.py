@@ -37,6 +37,7 @@ from codex_usage.serve import http as served
 from codex_usage.serve.http import Server
 from codex_usage.serve.openapi import RESULTS, document
 from tests.support.index import places_of, refreshed
+from tests.support.live import running
 from tests.support.rollouts import NOON, Rollout
 from tests.support.spending import Spent, home, thread_id
 
@@ -73,15 +74,8 @@ class Told(NamedTuple):
 @contextmanager
 def serving(places: Places, **changes: Any) -> Iterator[Server]:
     """A server on a free port."""
-    server = Server(0, places=places, **(OPTIONS | changes))
-    thread = threading.Thread(target=server.run, args=(server.listeners,))
-    thread.start()
-    try:
+    with running(Server(0, places=places, **(OPTIONS | changes))) as server:
         yield server
-    finally:
-        server.should_exit = True
-        thread.join(SECONDS)
-        assert not thread.is_alive()
 
 
 def port_of(server: Server) -> int:

@@ -11,10 +11,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +26,11 @@ from codex_usage.homes import Places
 from codex_usage.index.telemetry import open_telemetry, telemetry_path
 from codex_usage.logs import otlp as decoder
 from codex_usage.serve import otlp
-from codex_usage.serve.guard import Local, refusal
+from codex_usage.serve.guard import Local
 from codex_usage.serve.http import Server
-from codex_usage.serve.otlp import MOST_BODY, Receiver
+from codex_usage.serve.otlp import MOST_BODY
 from tests.support.index import places_of
+from tests.support.live import receiver, running
 from tests.support.rollouts import NOON
 from tests.support.telemetry import THREAD, decision, export, request, response, start, tool, turn
 
@@ -48,24 +48,6 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@contextmanager
-def running(server: Local) -> Iterator[Local]:
-    """A server until the end."""
-    thread = threading.Thread(target=server.run, args=(server.listeners,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(SECONDS)
-        assert not thread.is_alive()
-
-
-def alone(places: Places) -> Local:
-    """What `codex-usage otlp` runs."""
-    return Local(0, lambda own: Receiver(refusal(404, "Nothing else."), "", own, places))
-
-
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     """A data folder, and no logs."""
@@ -76,7 +58,7 @@ def places(tmp_path: Path) -> Places:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """A receiver for what leaves nothing behind."""
     folder = tmp_path_factory.mktemp("otlp")
-    with running(alone(places_of(folder / "home", data=folder / "data"))) as server:
+    with running(receiver(places_of(folder / "home", data=folder / "data"))) as server:
         yield server
 
 
@@ -109,7 +91,7 @@ def test_an_export_is_stored_before_it_is_answered(places: Places, protobuf: boo
     """The answer is the protocol's own, in the encoding of the export; a second time changes nothing."""
     body, kind = export(*EVENTS, protobuf=protobuf), BINARY if protobuf else JSON
     headers = {"content_encoding": "gzip"} if packed else {}
-    with running(alone(places)) as server:
+    with running(receiver(places)) as server:
         for _ in range(2):
             answer = send(server, gzip.compress(body) if packed else body, kind=kind, **headers)
             assert (answer.status, answer.headers["content-type"]) == (200, kind)
@@ -128,7 +110,7 @@ def test_the_server_of_the_page_takes_exports_too(places: Places) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/metrics"])
 def test_traces_and_metrics_are_thanked_for_and_dropped(places: Places, path: str) -> None:
-    with running(alone(places)) as server:
+    with running(receiver(places)) as server:
         assert send(server, export(*EVENTS), path)[::2] == (200, b"{}")
         assert send(server, export(*EVENTS, protobuf=True), path, kind=BINARY)[::2] == (200, b"")
     assert not telemetry_path(places.index).exists()
@@ -146,13 +128,13 @@ def test_many_exporters_at_once_lose_nothing(places: Places) -> None:
                 assert answer.status == 429
                 assert answer.headers["retry-after"] == "2"
 
-    with running(alone(places)) as server, ThreadPoolExecutor(40) as many:
+    with running(receiver(places)) as server, ThreadPoolExecutor(40) as many:
         list(many.map(exporter, range(40)))
     assert stored(places) == 40 * 5 * len(EVENTS)
 
 
 def test_a_file_that_was_deleted_is_made_anew(places: Places) -> None:
-    with running(alone(places)) as server:
+    with running(receiver(places)) as server:
         for _ in range(2):
             assert send(server, export(*EVENTS)).status == 200
             assert stored(places) == len(EVENTS)
@@ -163,7 +145,7 @@ def test_a_file_that_was_deleted_is_made_anew(places: Places) -> None:
 def test_nothing_that_was_said_reaches_the_disk(places: Places) -> None:
     """A canary in a prompt, arguments, an output, an error, an e-mail and an attribute that nobody knows."""
     said = ("prompt", "arguments", "output", "error__message", "user__email", "call_id", "never_heard_of", "host__name")
-    with running(alone(places)) as server:
+    with running(receiver(places)) as server:
         for protobuf in (False, True):
             more = [{**one, **{name.replace("__", "."): CANARY for name in said}} for one in EVENTS]
             body = export(*more, protobuf=protobuf).replace(
@@ -238,7 +220,7 @@ def test_a_slow_body_is_cut_off(places: Places, monkeypatch: pytest.MonkeyPatch)
     """And takes no place from others meanwhile."""
     monkeypatch.setattr(otlp, "_PATIENCE", 0.3)
     head = f"POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\nContent-Length: 10\r\n\r\n{{"
-    with running(alone(places)) as server, socket.create_connection(("127.0.0.1", server.port), SECONDS) as slow:
+    with running(receiver(places)) as server, socket.create_connection(("127.0.0.1", server.port), SECONDS) as slow:
         slow.sendall(head.encode())
         assert send(server).status == 200
         with slow.makefile("rb") as lines:
@@ -247,14 +229,14 @@ def test_a_slow_body_is_cut_off(places: Places, monkeypatch: pytest.MonkeyPatch)
 
 def test_too_much_at_once_is_put_off(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "_WAITING", 0)
-    with running(alone(places)) as server:
+    with running(receiver(places)) as server:
         answer = send(server, export(*EVENTS, protobuf=True), kind=BINARY)
     assert (answer.status, answer.headers["retry-after"]) == (429, "2")
 
 
 def test_a_file_in_use_puts_an_exporter_off(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "_LOCKED", 0.05)
-    with running(alone(places)) as server, open_telemetry(telemetry_path(places.index)) as other:
+    with running(receiver(places)) as server, open_telemetry(telemetry_path(places.index)) as other:
         with other.write():
             answer = send(server, export(*EVENTS))
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
