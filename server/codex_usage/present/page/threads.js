@@ -125,7 +125,7 @@ const THREAD_ORDERS = {
   cache: ({ own }, at) => own.input[at] - own.cached[at],
   attention: (g, at) => attention(g, at).score,
 };
-const AT_ONCE = 50;
+const AT_ONCE = 25;
 
 /** @param {HTMLElement} root */
 function renderThreads(root) {
