@@ -200,7 +200,7 @@ def test_telemetry_that_comes_here_is_told_with_whether_somebody_listens(
 ) -> None:
     """On the port that setup writes; another exporter is none of ours."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(codex_config, "PORT", listener.getsockname()[1])
+        monkeypatch.setattr(checks, "PORT", listener.getsockname()[1])
         text = codex_config.with_telemetry(patient.config.read_text(encoding="utf-8"))
         patient.config.write_text(text, encoding="utf-8")
         assert "(exporter) to codex-usage, which listens;" in patient.examine()["Telemetry"].detail

@@ -11,7 +11,7 @@ from codex_usage.answers.summary import summary
 from codex_usage.index import Filters, queries
 from codex_usage.index.facts import fact_groups
 from codex_usage.index.pushing import first_call, part_marks, turns_of_day
-from codex_usage.index.zones import day_date
+from codex_usage.index.zones import date_day, day_date
 
 _TOOLS = ("kind", "name", "family")
 
@@ -27,8 +27,7 @@ def rows_of(context: Context, part: str) -> Iterator[dict[str, Any]]:
     kind, _, text = part.partition(":")
     day = datetime.fromisoformat(text).date()
     if kind == "turns":
-        number = day.toordinal() - day_date(0).toordinal()
-        yield from (turn._asdict() for turn in turns_of_day(context.index, number))
+        yield from (turn._asdict() for turn in turns_of_day(context.index, date_day(day)))
         return
     scope = context.scope(context.period(text))
     if kind == "tools":

@@ -21,6 +21,7 @@ from typing import Any
 from codex_usage.cli import codex_config
 from codex_usage.cli.codex_config import NAME, missing_names, read_config, starts_us
 from codex_usage.cli.install import skill_hash, skill_source
+from codex_usage.cli.options import PORT
 from codex_usage.cli.probe import CODEX_WAITS, ask_server
 from codex_usage.cli.service import address, listens, service
 from codex_usage.homes import Places, list_logs
@@ -245,7 +246,7 @@ def _setup(home: Path, skill: Path, server: Path) -> _Rows:
     sent = [key for key in ("exporter", "trace_exporter", "metrics_exporter") if otel.get(key, "none") != "none"]
     told = f"exports telemetry ({', '.join(sent)})" if sent else "is not told to export telemetry"
     if codex_config.sends_here(otel):
-        told += f" to codex-usage, which {'listens' if listens(codex_config.PORT) else 'is not listening now'}"
+        told += f" to codex-usage, which {'listens' if listens(PORT) else 'is not listening now'}"
     yield "Telemetry", True, None, f"Codex {told}; codex-usage never sends any.", ""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
+from codex_usage.cli.options import PORT
 from codex_usage.homes.config import write_bytes
 from codex_usage.model import BadInput
 
@@ -33,9 +34,8 @@ _TABLE = re.compile(
     r"""(?mx) (?:^\r?\n)? ^[ \t]*\[[ \t]*(["']?)mcp_servers\1[ \t]*\.[ \t]*(["']?)codex-usage\2[ \t]*[\].] .*\n?
     (?: (?:[ \t]*(?:\#.*|\r)?\n)* [ \t]*[^\s\[\#].*\n? )*"""
 )
-#: The port where the dashboard's server takes telemetry, and what has Codex send its events there, without prompts. Of
-#: the two protocols this one is understood without a further package.
-PORT = 8765
+#: What has Codex send its events to the dashboard's server, without prompts. Of the two protocols this one is
+#: understood without a further package.
 _HERE = f"http://127.0.0.1:{PORT}/v1/logs"
 _EXPORTER = f'exporter = {{ otlp-http = {{ endpoint = "{_HERE}", protocol = "json" }} }}'
 _OTEL = ("[otel]", _EXPORTER, "log_user_prompt = false")

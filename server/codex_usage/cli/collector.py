@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from codex_usage.homes.config import read_file
+from codex_usage.homes.config import one_line, read_file
 from codex_usage.model import BadInput, UsageError
 
 #: Answers that ask for another try, seconds before each, and the longest that a collector may ask to wait.
@@ -45,10 +45,10 @@ class Collector:
         """Send one request until it is taken. Raises UsageError when it is not."""
         import httpx2
 
-        kind, body = ("application/x-protobuf", _protobuf(request)) if self.binary else ("application/json", None)
-        body = json.dumps(request, separators=(",", ":")).encode() if body is None else body
-        headers = {**self.headers, "Content-Type": kind, **({"Content-Encoding": "gzip"} if self.packed else {})}
-        body = gzip.compress(body, 5) if self.packed else body
+        body = _protobuf(request) if self.binary else json.dumps(request, separators=(",", ":")).encode()
+        headers = {**self.headers, "Content-Type": "application/x-protobuf" if self.binary else "application/json"}
+        if self.packed:
+            body, headers["Content-Encoding"] = gzip.compress(body, 5), "gzip"
         said = ""
         for wait in (*_WAITS, None):
             after = ""
@@ -60,7 +60,7 @@ class Collector:
                 if answer.status_code not in _AGAIN:
                     break
             except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-                said = " ".join(str(error).split())[:200] or type(error).__name__
+                said = one_line(error) or type(error).__name__
             if wait is not None:
                 time.sleep(min(float(after) if after.isdecimal() else wait, _LONGEST))
         raise UsageError(f"{shown(url)} did not take it ({said}); what it took before is kept, push again later.")
@@ -79,7 +79,7 @@ class Collector:
                 return
         part = told.get("partialSuccess") if isinstance(told, dict) else None
         if part and int(part.get("rejectedLogRecords") or 0):
-            said = " ".join(str(part.get("errorMessage", "")).split())[:200]
+            said = one_line(part.get("errorMessage", ""))
             raise UsageError(f"The collector refused {part['rejectedLogRecords']} records ({said}); mend it there.")
 
 
@@ -143,6 +143,7 @@ def collector_of(endpoint: str | None, env: Mapping[str, str]) -> Collector:
 
 
 def read_kept(file: Path) -> dict[str, Kept]:
+    """What is kept of each collector, by a mark of it; of a damaged file nothing. Raises BadInput."""
     try:
         return msgspec.json.decode(read_file(file) or b"{}", type=dict[str, Kept])
     except msgspec.DecodeError:  # all is sent again, which changes nothing there

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codex_usage import __version__
-from codex_usage.cli.options import ARGUMENTS, GLOBALS, Settings, argument_options
+from codex_usage.cli.options import ARGUMENTS, GLOBALS, PORT, Settings, argument_options
 from codex_usage.model import BadInput, UsageError
 from codex_usage.model.questions import QUESTIONS, TIME_WORDS
 from codex_usage.model.words import many
@@ -443,7 +443,7 @@ def open_dashboard(settings: Settings) -> None:
 
 @command(
     "The page with live data.", "serve-dashboard --open",
-    click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."),
+    click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."),
     _OPEN,
     click.option("--context-api", type=click.Choice(["explicit", "disabled"]), default="explicit", show_default=True,
                  help="Show redacted log lines of a call when asked for in the page, or never."),

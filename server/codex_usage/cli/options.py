@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from codex_usage.homes import Places
     from codex_usage.index import Index, Progress, Refreshed
 
+#: Where the dashboard is served, and telemetry is received.
+PORT = 8765
 #: Logs of so many bytes take longer than a moment.
 _SHOW_ABOVE = 200 << 20
 
@@ -46,7 +48,11 @@ class Settings:
     @property
     def mode(self) -> str:
         """How much is hidden: --privacy-mode, else CODEX_USAGE_PRIVACY_MODE, else nothing."""
-        return self.privacy_mode or os.environ.get("CODEX_USAGE_PRIVACY_MODE") or "normal"
+        return self.mode_or("normal")
+
+    def mode_or(self, usual: str) -> str:
+        """The same, for a command that hides more unless it is told otherwise."""
+        return self.privacy_mode or os.environ.get("CODEX_USAGE_PRIVACY_MODE") or usual
 
     def private(self, answer: Any) -> Any:
         """An answer as the privacy mode shows it."""

@@ -29,7 +29,6 @@ def push(
     """Send calls, turns and tool outcomes to your team's collector: numbers, models, ids and projects, nothing that was
     said, no folders. Only what is new or changed since the last time is sent. Project names are shown as
     --privacy-mode says (default: redacted)."""
-    import json
     import time
     from datetime import datetime
 
@@ -40,7 +39,7 @@ def push(
     from codex_usage.present import otlp
 
     collector = collector_of(endpoint, os.environ)
-    settings.privacy_mode = settings.privacy_mode or os.environ.get("CODEX_USAGE_PRIVACY_MODE") or "redacted"
+    settings.privacy_mode = settings.mode_or("redacted")
     hide = hiding(settings)
     with settings.asking() as context:
         first = context.period(None, since).start_ms if since else None
@@ -62,13 +61,7 @@ def push(
             return otlp.log_requests((make(row, now, hide) for row in pushed.rows_of(context, part)), labels)
 
         if dry_run:
-            count, sample = 0, None
-            for number, request in (each for part in todo for each in requests(part)):
-                count += number
-                sample = sample or request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]
-            line = f"{many(count, 'record')} of {many(len(todo), 'part')} would be sent to {shown(collector.logs)}"
-            more = [json.dumps(sample, indent=2)] if sample else []
-            settings.tell({"records": count, "parts": len(todo), "sample": sample}, line, *more)
+            _show(settings, (each for part in todo for each in requests(part)), len(todo), shown(collector.logs))
             return
         sent = 0
         try:
@@ -86,3 +79,16 @@ def push(
     told = {"records": sent, "parts": len(todo), "unchanged_parts": len(marks) - len(todo), "endpoint": where}
     line = f"{many(sent, 'record')} of {many(len(todo), 'part')} sent to {where}" if todo else "nothing new to send"
     settings.tell(told, line)
+
+
+def _show(settings: Settings, requests: Iterator[tuple[int, dict[str, Any]]], parts: int, where: str) -> None:
+    """How many records would be sent, and the first of them."""
+    import json
+
+    count, sample = 0, None
+    for number, request in requests:
+        count += number
+        sample = sample or request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]
+    line = f"{many(count, 'record')} of {many(parts, 'part')} would be sent to {where}"
+    more = [json.dumps(sample, indent=2)] if sample else []
+    settings.tell({"records": count, "parts": parts, "sample": sample}, line, *more)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
 from codex_usage.index.database import Index
 from codex_usage.index.zones import Days, zone_of
 from codex_usage.model import ORIGINS
@@ -445,10 +447,12 @@ class StoredRate(NamedTuple):
     rate: Rate
 
 
+#: A rate as it is stored.
+RATE = msgspec.msgpack.Decoder(Rate)
+
+
 def rates(index: Index) -> dict[int, StoredRate]:
     """Every rate that calls were priced by, by its id."""
-    from codex_usage.index.writer import RATE
-
     rows = index.sql.execute("SELECT id, provider, model, tier, rate FROM rates")
     return {row[0]: StoredRate._make((*row[:4], RATE.decode(row[4]))) for row in rows}
 

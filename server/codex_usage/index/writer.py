@@ -19,6 +19,7 @@ from msgspec.structs import astuple
 
 from codex_usage.homes.projects import hashed_remote
 from codex_usage.index.attribution import Attribution
+from codex_usage.index.queries import RATE
 from codex_usage.index.zones import Days
 from codex_usage.ledger import UNNAMED
 from codex_usage.model.nouns import Call, Counted, LogFile, Thread, Tokens, kind_of
@@ -41,7 +42,6 @@ _PUT_TURN = (
     f" {', '.join(f'{name} = coalesce(excluded.{name}, {name})' for name in _TURN)}"
 )
 _SKIPS = msgspec.json.Decoder(dict[str, int])
-RATE = msgspec.msgpack.Decoder(Rate)
 
 #: What is the same for most calls of a thread: ids of its thread, model, effort, tier, project and folder, and its
 #: rates with their ids, the latest first.
