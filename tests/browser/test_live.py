@@ -85,6 +85,16 @@ def test_what_is_looked_at_stays_when_a_call_comes(live: tuple[Page, Home, Rollo
     expect(page.locator(".entries li").first).to_be_visible()
 
 
+def test_a_table_that_was_opened_stays_open_when_a_call_comes(live: tuple[Page, Home, Rollout]) -> None:
+    page, home, log = live
+    page.keyboard.press("1")
+    page.locator(".twin summary").first.click()
+    expect(page.locator(".twin tbody").first).to_contain_text("$")
+    log.call(took=10, input=2000, output=20).write(home.codex)
+    expect(page.locator(".kpi:nth-child(3) .value")).to_have_text("4")
+    expect(page.locator(".twin tbody").first).to_be_visible()
+
+
 def test_a_live_page_can_be_loaded_again_in_its_tab_and_in_no_other(
     browser: Browser, live: tuple[Page, Home, Rollout]
 ) -> None:

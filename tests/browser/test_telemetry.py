@@ -78,6 +78,7 @@ def matches(page: Page) -> None:
     assert shown == {title: sorted(rows) for title, rows in PANEL.items()}
     twin = page.locator(".told section:has(#decisions) .twin")
     twin.locator("summary").click()
+    twin.locator("table").wait_for()
     shown_days = [row[1:] for row in cells(twin.locator("table"))]
     assert shown_days == [["0", "0", "1", "1"], ["0", "0", "0", "0"], ["1", "1", "0", "2"]]
 

@@ -103,7 +103,7 @@ def go(page: Page, url: str, /, **state: str) -> Page:
     """Open the page with a state and wait until it is drawn."""
     url, _, fragment = url.partition("#")
     page.goto(f"{url}?{urlencode(state)}" + (f"#{fragment}" if fragment else ""))
-    page.locator("html[data-ready]").wait_for(state="attached")
+    page.locator("html[data-shown]").wait_for(state="attached")
     return page
 
 

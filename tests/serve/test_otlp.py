@@ -99,13 +99,31 @@ def test_an_export_is_stored_before_it_is_answered(places: Places, protobuf: boo
     assert answer.body == (ExportLogsServiceResponse().SerializeToString() if protobuf else b"{}")
 
 
+def page_server(places: Places) -> Server:
+    """The server of the page, and of telemetry."""
+    return Server(0, places=places, zone="UTC", privacy=lambda answer: answer, lang="en", context_api="explicit",
+                  refresh=True)  # fmt: skip
+
+
 def test_the_server_of_the_page_takes_exports_too(places: Places) -> None:
     """And asks for no token, which it still does everywhere else."""
-    options: dict[str, Any] = {"zone": "UTC", "privacy": lambda answer: answer, "lang": "en", "refresh": True}
-    with running(Server(0, places=places, context_api="explicit", **options)) as server:
+    with running(page_server(places)) as server:
         assert send(server, export(*EVENTS)).status == 200
         assert send(server, b"", "/api/status", "GET").status == 401
     assert stored(places) == len(EVENTS)
+
+
+def test_what_was_received_is_told_at_once(places: Places) -> None:
+    """An answer that was kept is that of the events that there were then."""
+    places.codex[0].joinpath("sessions").mkdir(parents=True)
+    with running(page_server(places)) as server:
+        token, ask = server.token, "/api/diagnostics/telemetry?period=all"
+        for events, told in ((0, "never computed"), (1, "fresh"), (2, "fresh")):
+            if events:
+                send(server, export(tool(NOON + events)))
+            found = json.loads(send(server, b"", ask, "GET", X_Codex_Usage_Token=token).body)
+            counts = [one["basis"]["events"] for one in found["tables"][:1]]
+            assert (found["status"], counts) == (told, [{"codex.tool_result": events}] * bool(events))
 
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/metrics"])

@@ -164,11 +164,12 @@ def _assets() -> tuple[str, str]:
 
 @cache
 def _words() -> str:
-    """Language -> key -> text, compressed."""
+    """A line for each language, its name and its texts by key; compressed."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted((FOLDER / "locales").glob("*.json")):
         found.setdefault(path.name.split(".")[0], {}).update(json.loads(path.read_bytes()))
-    return _packed(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
+    lines = (name + json.dumps(texts, ensure_ascii=False, separators=(",", ":")) for name, texts in found.items())
+    return _packed("\n".join(lines).encode())
 
 
 def _packed(data: bytes) -> str:

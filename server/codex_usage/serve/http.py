@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
@@ -25,6 +26,7 @@ from codex_usage.homes import Places
 from codex_usage.homes.config import config_mark
 from codex_usage.homes.platform import open_in_browser
 from codex_usage.index import Refreshed
+from codex_usage.index.telemetry import telemetry_path
 from codex_usage.model import BadInput, IndexBusy, UsageError
 from codex_usage.money.config import CONFIG_FILES
 from codex_usage.present.page import meta, page, policy
@@ -77,7 +79,7 @@ class Server(Local):
                 with reading(asked, self.zone) as context:
                     self._seen = context.refreshed
                 self._due = monotonic() + max(_LOOK, 5 * (monotonic() - began))  # at most a sixth of the time
-        return self._seen.busy, *(_state(f"{self.places.index}{end}") for end in ("", "-wal"))
+        return self._seen.busy, _states(self.places.index)
 
     def question(self, path: str, values: _Values) -> str:
         """The answer to the question of a path."""
@@ -88,7 +90,8 @@ class Server(Local):
         if name == "diagnostics":
             told["scan"] = told.get("scan", "0") if self.refresh else "0"
         asked = Asked(name, told, self.places, None, _SCAN, _MOST_USAGE if name == "usage" else _MOST)
-        state = told, self.look(asked), config_mark(CONFIG_FILES), int(time()) // 60
+        heard = telemetry_path(self.places.index) if name == "diagnostics" else None
+        state = told, self.look(asked), config_mark(CONFIG_FILES), int(time()) // 60, _states(heard)
         kept = self._kept.get(path)
         if kept is None or kept[0] != state:
             with reading(asked, self.zone, self._seen) as context:
@@ -148,8 +151,13 @@ class Server(Local):
             quiet += _STEP
 
 
+def _states(path: Path | None) -> list[tuple[int, int, int] | None]:
+    """Size, time and inode of a database and of its log of changes; None for what is missing or empty, as that log
+    comes and goes."""
+    return [_state(f"{path}{end}") for end in ("", "-wal")] if path else []
+
+
 def _state(path: str) -> tuple[int, int, int] | None:
-    """Size, time and inode; None for what is missing or empty, as the index's log of changes comes and goes."""
     with suppress(OSError):
         found = os.stat(path)  # noqa: PTH116 (of a thousand)
         return (found.st_size, found.st_mtime_ns, found.st_ino) if found.st_size else None

@@ -34,7 +34,7 @@ function renderCall(root) {
   const place = rows.indexOf(at);
   const [before, after] = [rows[place - 1], rows[place + 1]];
   const line = callLine(at), previous = place ? callLine(before) : null;
-  body.append(...looked(line, previous, c.id[before] ?? null, c.id[after] ?? null, asked),
+  body.append(...looked(line, previous, place ? c.id.at(before) : null, c.id.at(after ?? Infinity) || null, asked),
     card(t("call.thread", { place: place + 1, count: rows.length }), t("threads.strip_sub"), null,
       threadStrip(rows, threadName(c.thread[at]))));
 }

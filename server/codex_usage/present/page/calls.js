@@ -19,7 +19,7 @@ function callLine(i) {
   const part = (/** @type {number|null} */ n) => (n === null ? null : Math.round(n / 1e3) / 1e6);
   const ratio = (/** @type {number} */ a, /** @type {number|null} */ b) => (b ? Math.round((a / b) * 1e4) / 1e4 : null);
   return {
-    call_id: c.id[i], timestamp: new Date(c.time[i]).toISOString(), provider: pick(u.providers, th.provider[at]),
+    call_id: c.id.at(i), timestamp: new Date(c.time[i]).toISOString(), provider: pick(u.providers, th.provider[at]),
     model: pick(u.models, c.model[i]), effort: pick(u.efforts, c.effort[i]), service_tier: pick(u.tiers, c.tier[i]),
     thread_id: th.id[at], turn_id: pick(u.turns, c.turn[i]), parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
     project: pick(u.projects, c.project[i]), cwd: pick(u.cwds, c.cwd[i]), origin: u.origins[c.origin[i]],
@@ -160,7 +160,8 @@ let scrolled = { of: "", top: 0 };
  * @param {Int32Array} rows @param {string} sort @param {(i: number) => void} look */
 function callsTable(rows, sort, look) {
   const tall = Math.min(rows.length * ROW, TALLEST), step = tall / (rows.length || 1), { id } = data.usage.calls;
-  let first = -1, active = Math.max(0, rows.findIndex((i) => id[i] === state.get("sel")));
+  const high = () => Math.min(0.7 * innerHeight, 900); // as the style has it: to ask the box would lay out the page
+  let first = NaN, top = 0, active = Math.max(0, rows.indexOf(id.indexOf(state.get("sel") ?? "")));
   const head = CALL_TABLE.map(([key]) => {
     const falling = sort === "-" + key, order = falling ? "descending" : sort === key ? "ascending" : null;
     const turn = () => state.set({ sort: falling ? key : "-" + key, sel: null });
@@ -176,28 +177,28 @@ function callsTable(rows, sort, look) {
     const i = rows[place], line = callLine(i);
     const where = { id: "row-" + place, "aria-rowindex": place + 2, "aria-selected": String(place === active) };
     return el("tr", { ...where, dataset: { place: String(place) } }, CALL_TABLE.map(([key, , text]) =>
-      el("td", { class: "c-" + key }, key === "time" ? callLink(id[i], text(line, i), -1) : text(line, i))));
+      el("td", { class: "c-" + key }, key === "time" ? callLink(id.at(i), text(line, i), -1) : text(line, i))));
   };
   const draw = (again = false) => {
-    const seen = Math.min(rows.length, Math.ceil((box.clientHeight || 600) / ROW) + 2 * SPARE);
-    const above = Math.floor((box.scrollTop / step - SPARE) / 4) * 4; // so that not every pixel makes new rows
-    const from = Math.max(0, Math.min(above, rows.length - seen));
-    if (from === first && !again) return;
-    first = from;
-    body.replaceChildren(pad(from * step), ...Array.from({ length: seen }, (_, k) => row(from + k)),
-      pad(Math.max(0, tall - from * step - seen * ROW)));
+    const seen = Math.ceil(high() / ROW) + 2 * SPARE;
+    const above = Math.min(Math.floor((top / step - SPARE) / 4) * 4, rows.length - seen); // not every pixel makes new rows
+    const from = Math.max(0, above), count = Math.min(rows.length, Math.max(above, -SPARE) + seen) - from;
+    if (above === first && !again) return;
+    first = above;
+    body.replaceChildren(pad(from * step), ...Array.from({ length: count }, (_, k) => row(from + k)),
+      pad(Math.max(0, tall - from * step - count * ROW)));
   };
   const go = (/** @type {number} */ place, still = false) => {
     active = Math.max(0, Math.min(place, rows.length - 1));
-    const top = active * step, room = box.clientHeight - 2 * ROW;
-    if (!still) box.scrollTop = Math.max(top - room, Math.min(top, box.scrollTop));
+    const to = Math.max(active * step - high() + 2 * ROW, Math.min(active * step, top));
+    if (!still && to !== top) box.scrollTop = top = to;
     draw(true);
     table.setAttribute("aria-activedescendant", "row-" + active);
     look(rows[active]);
   };
   const choose = (/** @type {number} */ place) => {
     go(place);
-    state.params.set("sel", id[rows[active]]); // nothing else changes: no need to draw the view again
+    state.params.set("sel", id.at(rows[active])); // nothing else changes: no need to draw the view again
     history.replaceState(null, "", "?" + state.params);
   };
   table.addEventListener("keydown", (event) => {
@@ -205,7 +206,7 @@ function callsTable(rows, sort, look) {
     const steps = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page };
     const to = { ...steps, Home: 0, End: rows.length }[event.key];
     if (event.target !== table) return;
-    if (event.key === "Enter") leadTo({ view: "call", record: id[rows[active]] });
+    if (event.key === "Enter") leadTo({ view: "call", record: id.at(rows[active]) });
     if (to === undefined) return;
     event.preventDefault();
     choose(to);
@@ -216,14 +217,16 @@ function callsTable(rows, sort, look) {
   table.addEventListener("pointerleave", () => look(rows[active]));
   body.addEventListener("click", (event) => { if (placeOf(event) >= 0) choose(placeOf(event)); });
   box.addEventListener("scroll", () => {
-    scrolled = { of: String(state.params), top: box.scrollTop };
+    scrolled = { of: String(state.params), top: (top = box.scrollTop) };
     draw();
   }, { passive: true });
-  requestAnimationFrame(() => {
+  const stays = scrolled.of === String(state.params) && scrolled.top > 0;
+  if (stays || active) requestAnimationFrame(() => {
     body.replaceChildren(pad(tall)); // without it there is nothing to scroll
-    if (scrolled.of === String(state.params)) box.scrollTop = scrolled.top;
-    go(active, scrolled.of === String(state.params));
+    if (stays) box.scrollTop = top = scrolled.top;
+    go(active, stays);
   });
+  else go(0);
   return box;
 }
 

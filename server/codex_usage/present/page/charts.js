@@ -95,12 +95,18 @@ function plot(id, name, { count, start = count - 1, steps = [1, 0], draw, tell, 
   return box;
 }
 
+const openTwins = new Set(); // they stay open when the view is drawn again
 /** A chart's numbers as a table, made when it is opened. @param {string} name @param {string[]} heads @param {() => Child[][]} rows */
 function twin(name, heads, rows) {
   const box = /** @type {HTMLDetailsElement} */ (el("details", { class: "twin" },
     el("summary", {}, t("charts.table"), el("span", { class: "hidden" }, ": " + name))));
-  const made = () => table(heads.map((label, at) => ({ label, num: at > 0 })), rows(), { caption: name });
-  box.addEventListener("toggle", () => box.open && box.children.length < 2 && box.append(made()));
+  const opened = () => {
+    openTwins[box.open ? "add" : "delete"](name);
+    if (box.open && box.children.length < 2) box.append(table(heads.map((label, at) => ({ label, num: at > 0 })), rows(), { caption: name }));
+  };
+  box.open = openTwins.has(name);
+  opened();
+  box.addEventListener("toggle", opened);
   return box;
 }
 
@@ -324,6 +330,6 @@ function threadStrip(rows, name, mini = false) {
   const tell = (k) => ({ title: `${k + 1} / ${n} · ${fmt.time(c.time[at(k)])}`, rows: [
     [t("charts.context"), fmt.tokens(c.input[at(k)])], [t("charts.uncached"), fmt.tokens(fresh(k))], [t("charts.output"), fmt.tokens(c.output[at(k)])],
     [t("charts.cost"), fmt.usd(c.cost[at(k)])], [t("charts.setting"), setting(k) || "–"]] });
-  return el("div", {}, plot("strip-" + c.id[at(0)], said, { count: n, draw, tell, pick: (k) => leadTo({ view: "call", record: c.id[at(k)] }) }),
+  return el("div", {}, plot("strip-" + c.id.at(at(0)), said, { count: n, draw, tell, pick: (k) => leadTo({ view: "call", record: c.id.at(at(k)) }) }),
     el("p", { class: "sub key" }, t("charts.strip_key")));
 }

@@ -22,8 +22,14 @@ function fill(node, attrs, children) {
     else if (name === "vars") for (const [key, one] of Object.entries(value)) /** @type {HTMLElement} */ (node).style.setProperty("--" + key, String(one));
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(.../** @type {any[]} */ (children).flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  put(node, children);
   return node;
+}
+/** @param {Element} node @param {Child[]} children */
+function put(node, children) {
+  for (const child of children)
+    if (Array.isArray(child)) put(node, child);
+    else if (child !== null && child !== undefined && child !== false) node.append(/** @type {any} */ (child));
 }
 
 /** An element; children are texts, nodes or lists of them, never HTML.
@@ -36,14 +42,12 @@ const svg = (tag, attrs = {}, ...children) => /** @type {SVGElement} */ (fill(do
 /** What a table has of its own by a name that anyone can put into the URL. @template T @param {Record<string, T>} table @param {string|null} name */
 const named = (table, name) => (name !== null && Object.hasOwn(table, name) ? table[name] : undefined);
 
-/** @type {Record<string, Record<string, any>>} */
-let words = {};
+let words = /** @type {Record<string, any>} */ ({}); // of the page's language
 let lang = document.documentElement.lang || "en";
 
-/** A text in the page's language, else in English, else its key; {name} is filled in; before a | is what is said of one. @param {string} key @param {Record<string, any>} [vars] */
+/** A text in the page's language, else its key; {name} is filled in; before a | is what is said of one. @param {string} key @param {Record<string, any>} [vars] */
 function t(key, vars = {}) {
-  const find = (/** @type {string} */ of) => key.split(".").reduce((/** @type {any} */ at, part) => at?.[part], words[of]);
-  const own = find(lang), text = typeof own === "string" ? own : find("en");
+  const text = key.split(".").reduce((/** @type {any} */ at, part) => at?.[part], words);
   if (typeof text !== "string") return key;
   const [one, many = one] = text.split("|"), n = vars.count ?? vars.calls ?? vars.files;
   const form = many !== one && format(Intl.PluralRules, {}).select(n) === "one" ? one : many;
@@ -329,19 +333,26 @@ const data = {
     const places = (/** @type {any[]} */ list) => list.map((one) => (Array.isArray(one) ? one.some(has) : has(one)));
     const models = places(u.models), projects = places(u.projects), tags = places(u.tags), cwds = places(u.cwds), turns = places(u.turns);
     const threads = th.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, th.name[k], th.role[k], th.agent[k], th.branch[k]].some(has) || cwds[th.cwd[k]]);
-    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id[i]) || turns[c.turn[i]];
+    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id.at(i)) || turns[c.turn[i]];
   },
 };
 
-/** Calls of a file: ids, which only some views need, and columns one after the other, each at a multiple of eight; upper case: -1 is none.
+/** Calls of a file: ids, equally long, that are cut out of their text when asked for, and columns one after the other, each at a multiple of eight; upper case: -1 is none.
  * @param {{ids: string, count: number, kinds: Record<string, string>}} columns @param {ArrayBuffer} numbers @returns {CallColumns} */
 function unpack({ ids, count, kinds }, numbers) {
   const types = /** @type {Record<string, any>} */ ({ b: Int8Array, h: Int16Array, i: Int32Array, d: Float64Array });
-  let at = 0, known = /** @type {string[]|null} */ (null);
-  const calls = /** @type {CallColumns} */ ({ get id() { return (known ??= ids.split(" ").slice(0, count)); } });
+  const wide = ids.indexOf(" ") + 1 || ids.length + 1;
+  const calls = /** @type {CallColumns} */ ({ id: { at: (/** @type {number} */ i) => ids.substr(i * wide, wide - 1),
+    indexOf: (/** @type {string} */ id) => (id.length === wide - 1 && !id.includes(" ") ? ids.indexOf(id) / wide : -1) } });
+  let at = 0;
   for (const [name, kind] of Object.entries(kinds)) {
-    const values = new types[kind.toLowerCase()](numbers, at, count), some = (calls[name] = kind in types ? values : new Array(count));
-    if (some !== values) for (let k = 0; k < count; k++) some[k] = values[k] < 0 ? null : values[k];
+    const values = new types[kind.toLowerCase()](numbers, at, count);
+    if (kind in types) calls[name] = values;
+    else Object.defineProperty(calls, name, { configurable: true, enumerable: true, get() { // when asked for
+      const value = Array.from(values, (one) => (one < 0 ? null : one));
+      Object.defineProperty(calls, name, { value, writable: true, enumerable: true, configurable: true });
+      return value;
+    } });
     at += Math.ceil(values.byteLength / 8) * 8;
   }
   return calls;
@@ -404,6 +415,13 @@ const table = (columns, rows, { caption } = {}) =>
   el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? columns[0]?.label }, el("table", {}, caption ? el("caption", { class: "hidden" }, caption) : null,
     el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col", class: one.num ? "n" : null }, one.label)))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) => el("td", { class: columns[at]?.num ? "n" : null }, cell)))))));
+
+/** What is below the first screen is made when that stands there for the first time; later on nothing waits. */
+const later = {
+  waiting: /** @type {(() => void)[]|null} */ ([]),
+  run(/** @type {() => void} */ act) { this.waiting ? this.waiting.push(act) : act(); },
+  begin() { const acts = this.waiting ?? []; this.waiting = null; for (const act of acts) act(); },
+};
 
 /** @param {string} name @param {string} text @param {string} type */
 function download(name, text, type) {

@@ -22,9 +22,11 @@ function theme(value = kept.get("theme") ?? "auto") {
   document.documentElement.dataset.theme = value;
 }
 
+let languages = /** @type {string[]} */ ([]); // the name and the texts of each
 /** @param {string} value */
 function speak(value) {
   lang = value in LANGUAGES ? value : "en";
+  words = JSON.parse(languages.find((line) => line.startsWith(lang))?.slice(2) ?? "{}");
   document.documentElement.lang = lang;
   document.documentElement.dir = lang === "ar" ? "rtl" : "ltr";
   for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(/** @type {HTMLElement} */ (node).dataset.t ?? "");
@@ -195,12 +197,14 @@ const live = {
 async function held(id) {
   const text = at(id).textContent ?? "", { fromBase64: read } = /** @type {any} */ (Uint8Array); // older browsers lack it
   const bytes = read ? read.call(Uint8Array, text) : Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+  const whole = new ReadableStream({ start(flow) { flow.enqueue(bytes); flow.close(); } }); // a Blob's would go by way of other processes
+  return new Response(whole.pipeThrough(new DecompressionStream("gzip")));
 }
 
 async function begin() {
   const { columns, ...told } = JSON.parse(at("data").textContent ?? "{}"), bytes = held("numbers").then((one) => one.arrayBuffer());
-  const numbers = (words = await (await held("words")).json()) && (await bytes);
+  languages = (await (await held("words")).text()).split("\n");
+  const numbers = await bytes;
   if (columns) told.usage.calls = unpack(columns, numbers);
   data.take(told);
   data.token = new URLSearchParams(location.hash.slice(1)).get("token") ?? kept.get("token", () => sessionStorage) ?? "";
@@ -217,6 +221,7 @@ async function begin() {
     try { await data.refresh(); live.toggle(); } catch (error) { data.problem = error instanceof Error ? error.message : String(error); draw(); }
   }
   document.documentElement.dataset.ready = "1";
+  requestAnimationFrame(() => requestAnimationFrame(() => { later.begin(); document.documentElement.dataset.shown = "1"; }));
 }
 
 begin();

@@ -338,21 +338,21 @@ function renderOverview(root) {
   const pair = (kind = "", /** @type {Child[]} */ ...cards) => el("div", { class: "two " + kind }, cards);
   const more = (/** @type {string} */ view, /** @type {string} */ text) => link({ view }, t(text));
   root.append(head, kpis(days, rows), pair("", overTime(days), card(t("overview.why"), note, null, why)),
-    pair("", card(t("overview.save"), note, more("insights", "overview.all_savings"), save), card(t("overview.allowance"), null, null, left)),
-    usedCard(rows), card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
+    pair("", card(t("overview.save"), note, more("insights", "overview.all_savings"), save), card(t("overview.allowance"), null, null, left)));
+  later.run(() => head.isConnected && root.append(usedCard(rows), card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
     dailyCard(rows), pair("even", turnsCard(days), hoursCard()),
-    card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last);
+    card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last));
   Promise.all([data.ask("explain", asked), data.ask("recommendations", asked)]).then(([found, advice]) => {
     headline(head, found, advice, sums(rows, data.board.cube), days);
     whyChanged(why, found);
     topSavings(save, advice);
-    topThreads(threads, found);
+    later.run(() => topThreads(threads, found));
   });
   data.ask("allowance").then((found) => allowances(left, found));
   const sections = ["overview", "commands"].map((name) => (data.meta.live ? data.ask("diagnostics/" + name, { period: asked.period }) : data.diagnostics?.[name]));
-  Promise.all(sections).then((found) => toolRanks(used, found));
+  Promise.all(sections).then((found) => later.run(() => toolRanks(used, found)));
   if (lastTold) telemetryCard(last, lastTold);
-  whenNear(last, async () => telemetryCard(last, await askTelemetry()));
+  later.run(() => whenNear(last, async () => telemetryCard(last, await askTelemetry())));
 }
 
 views.add({ id: "overview", key: "overview.nav", render: renderOverview });

@@ -196,14 +196,14 @@ function threadDetail(rows, at) {
   const rowsOf = (key, heads, cells) => part(key, table(
     heads.map((head, k) => ({ label: t("calls." + head), num: k > 0 })), cells, { caption: t("threads." + key) }));
   const say = (/** @type {{id: string, at: number, vars: Record<string, string>}} */ one) =>
-    el("li", {}, t("threads.life." + one.id, one.vars), " ", callLink(c.id[one.at], t("threads.see")));
+    el("li", {}, t("threads.life." + one.id, one.vars), " ", callLink(c.id.at(one.at), t("threads.see")));
   return el("div", { class: "life" }, threadStrip(rows, threadName(at)),
     el("div", { class: "columns" },
       part("story", story.length ? el("ul", {}, story.map(say)) : el("p", { class: "sub" }, t("threads.quiet"))),
       rowsOf("mix", ["model", "count", "cost"],
         mix.map((one) => [one.key || "–", fmt.count(one.calls), costOf(one)])),
       rowsOf("dear", ["time", "uncached", "cost"], dear.map((i) =>
-        [callLink(c.id[i], fmt.time(c.time[i])), fmt.tokens(c.input[i] - c.cached[i]), fmt.usd(c.cost[i])]))),
+        [callLink(c.id.at(i), fmt.time(c.time[i])), fmt.tokens(c.input[i] - c.cached[i]), fmt.usd(c.cost[i])]))),
     el("p", { class: "steps" }, link({ view: "calls", thread: data.usage.threads.id[at] }, t("call.all"))));
 }
 
