@@ -35,7 +35,7 @@ class Prices(NamedTuple):
     output: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Cell:
     """What one role's calls of one model were in a window. Amounts are in the metric's unit; `long` and `tier` are
     the parts of `amount` that long contexts and tiers added. `priced` sums each class's amount at its base price."""
@@ -65,8 +65,11 @@ class Cell:
         self.tier += tier * scale
         if prices is not None:
             self.listed, sums = prices, self._sums
-            for at, count in enumerate((size - cached - written, cached, written, output)):
-                sums[at] += count * scale * prices[at]
+            plain, read, write, out = prices
+            sums[0] += (size - cached - written) * scale * plain
+            sums[1] += cached * scale * read
+            sums[2] += written * scale * write
+            sums[3] += output * scale * out
 
     @property
     def base(self) -> float:

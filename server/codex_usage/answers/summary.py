@@ -59,10 +59,9 @@ def year(context: Context, filters: Filters) -> Year:
     scope = context.scope(context.period("this_year"))
     days = queries.groups(context.index, ("day",), scope, filters)
     highest = max(days, key=lambda row: row.cost, default=None)
-    roles = queries.groups(context.index, ("role",), scope, filters)
     total = queries.totals(context.index, scope, filters)
     return Year(
-        total=sums(total), days=len(days), sessions=sum(row.threads for row in roles if row.labels[0] == "user"),
+        total=sums(total), days=len(days), sessions=queries.sessions(context.index, scope, filters),
         highest_day=str(day_date(highest.key[0])) if highest and highest.cost else None,
         highest_usd=usd(highest.cost) if highest and highest.cost else None,
         average_usd=usd(round(total.cost / len(days))) if total.priced else None,

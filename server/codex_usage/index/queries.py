@@ -227,6 +227,14 @@ def totals(index: Index, scope: Scope, filters: Filters = Filters()) -> GroupRow
     return groups(index, (), scope, filters)[0]
 
 
+def sessions(index: Index, scope: Scope, filters: Filters = Filters()) -> int:
+    """Threads of the user's own with calls."""
+    source = _Source(index, scope, filters, threads=True)
+    own = "d.thread_id IN (SELECT id FROM threads WHERE role = 'user')"
+    text = source.select([_DISTINCT], f"{' AND' if source.where else ' WHERE'} {own}")
+    return int(index.sql.execute(text, source.parameters).fetchone()[0])
+
+
 def groups(
     index: Index, by: Sequence[str], scope: Scope, filters: Filters = Filters(), zone: str | None = None,
     but: Sequence[GroupRow] = (),
@@ -413,9 +421,9 @@ def cells(index: Index, scope: Scope, filters: Filters = Filters()) -> list[Cell
     source = _Source(index, scope, filters, threads=True)
     keys = ["d.thread_id", "d.project_id", "d.model_id", "d.effort_id", "d.rate_id"]
     names = ("calls", "turns", "input", "cached", "cache_write", "output", "cost", "credits", "long_cost", "tier_cost")
-    text = source.select([*keys, *(f"sum({name})" for name in names)], " GROUP BY 1, 2, 3, 4, 5")
-    roles = dict(index.sql.execute("SELECT id, role FROM threads").fetchall())
-    return [CellRow(row[0], roles[row[0]], *row[1:]) for row in index.sql.execute(text, source.parameters)]
+    columns = [keys[0], GROUPS["role"][0], *keys[1:], *(f"sum({name})" for name in names)]
+    text = source.select(columns, f" GROUP BY {', '.join(keys)}")
+    return list(map(CellRow._make, index.sql.execute(text, source.parameters)))
 
 
 def named(index: Index, kind: str, keys: Iterable[int]) -> dict[int, tuple[str, str]]:
