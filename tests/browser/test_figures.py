@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -97,6 +97,27 @@ def test_a_day_has_the_same_calls_in_every_zone_and_through_changes_of_the_clock
     for row in days:
         shown = figures(go(page, home.url, view="calls", period=row["labels"][0]), ".tile")
         assert number(shown["Calls"]) == row["sums"]["calls"], row["labels"]
+
+
+@pytest.mark.parametrize("start", ["monday", "sunday"])
+def test_a_week_begins_on_the_day_that_was_chosen(page: Page, tmp_path: Path, start: str) -> None:
+    """In the file, in the live page and in the commands."""
+    home, now = Home(tmp_path), int(datetime.now(UTC).timestamp() * 1000)
+    log = Rollout(now=now - 8 * 86_400_000).turn()
+    for _ in range(16):
+        log.call(took=12 * 3_600_000 - 1000, input=100, output=1)
+    log.end().write(home.codex)
+    weeks = {one: home.ask("summary", "--period", "this_week", "--week-start", one) for one in ("monday", "sunday")}
+    calls = {one: told["total"]["calls"] for one, told in weeks.items()}
+    assert calls["monday"] != calls["sunday"]
+    home.write_page("--week-start", start)
+    with home.serving("--week-start", start) as served:
+        for url in (home.url, served):
+            shown = figures(go(page, url, period="this_week"), ".kpi")
+            assert number(shown["Calls"]) == calls[start]
+            told = page.locator(".kpi", has_text="This week").locator(".delta").inner_text()
+            assert told in (f"{calls[start]} calls", "1 call")
+        page.goto("about:blank")
 
 
 def test_the_tool_tells_what_the_page_shows(page: Page, demo: Home) -> None:

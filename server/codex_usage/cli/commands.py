@@ -476,9 +476,9 @@ def serve_dashboard(
             while_it_runs.enter_context(service.told(places.data, url))
             settings.tell({"url": url}, f"The dashboard is at {url} until Ctrl-C.")
 
-        run(port, places=places, zone=settings.tz, privacy=settings.private, lang=language(settings.lang),
-            context_api="disabled" if no_context_api else context_api, refresh=not no_refresh, open_browser=opened,
-            say=say)  # fmt: skip
+        run(port, places=places, zone=settings.tz, week=settings.week_start, privacy=settings.private,
+            lang=language(settings.lang), context_api="disabled" if no_context_api else context_api,
+            refresh=not no_refresh, open_browser=opened, say=say)  # fmt: skip
 
 
 @command("What a call was about, redacted.", "context 6c1e05822564ef99 --mode full", click.argument("call"),

@@ -97,7 +97,7 @@ def meta(context: Context, board: Any, lang: str, *, live: bool) -> str:
     """What the page says of itself, as JSON."""
     return json.dumps({"version": __version__, "generated_at": context.now.isoformat(timespec="seconds"), "live": live,
                        "demo": context.index.path.parent == usage_home() / "demo", "zone": context.zone_name,
-                       "privacy_mode": board.privacy_mode, "lang": lang,
+                       "week_start": context.week_start, "privacy_mode": board.privacy_mode, "lang": lang,
                        "thresholds": load_thresholds()[0]._asdict()})  # fmt: skip
 
 

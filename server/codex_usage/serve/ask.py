@@ -98,16 +98,18 @@ _OTHERS = {"context": _evidence, "dashboard": _page}
 
 
 @contextmanager
-def reading(asked: Asked, zone: str | None = None, seen: Refreshed | None = None) -> Iterator[Context]:
+def reading(
+    asked: Asked, zone: str | None = None, week: str | None = None, seen: Refreshed | None = None
+) -> Iterator[Context]:
     """What answers a question, after a bounded refresh, if there is no `seen` one; older logs are read while the client
-    goes on. Raises NoHome."""
+    goes on. `zone` and the day that a `week` begins on are the settings' where they are None. Raises NoHome."""
     places = asked.places or find_places()
     if not places.found:
         looked = ", ".join(str(home) for home in places.homes)
         raise NoHome(f"No Codex or Claude Code home found (looked in {looked}); set CODEX_HOME for this server.")
     with open_index(places.index) as index:
-        refreshed = seen or _refresh(index, places, since(make_context(index, zone), asked))
-        yield make_context(index, zone, refreshed=refreshed)
+        refreshed = seen or _refresh(index, places, since(make_context(index, zone, week=week), asked))
+        yield make_context(index, zone, refreshed=refreshed, week=week)
     if refreshed.pending_files:
         _complete_in_background(places)
 

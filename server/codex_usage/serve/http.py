@@ -48,10 +48,11 @@ class Server(Local):
 
     def __init__(
         self, port: int, *, places: Places, zone: str | None, privacy: Callable[[Any], Any], lang: str,
-        context_api: str, refresh: bool,
+        context_api: str, refresh: bool, week: str | None = None,
     ) -> None:  # fmt: skip
         self.token = secrets.token_urlsafe(32)
-        self.places, self.zone, self.privacy, self.lang, self.refresh = places, zone, privacy, lang, refresh
+        self.places, self.privacy, self.lang, self.refresh = places, privacy, lang, refresh
+        self._reading = partial(reading, zone=zone, week=week)
         self._looking, self._due, self._seen = threading.Lock(), 0.0, Refreshed()
         self._kept: dict[str, tuple[Any, str]] = {}  # each question's last answer, with all that it depends on
         self._few = anyio.CapacityLimiter(_THREADS)
@@ -76,7 +77,7 @@ class Server(Local):
         with self._looking:
             began = monotonic()
             if self.refresh and (force or began >= self._due or not self.places.index.exists()):
-                with reading(asked, self.zone) as context:
+                with self._reading(asked) as context:
                     self._seen = context.refreshed
                 self._due = monotonic() + max(_LOOK, 5 * (monotonic() - began))  # at most a sixth of the time
         return self._seen.busy, _states(self.places.index)
@@ -94,7 +95,7 @@ class Server(Local):
         state = told, self.look(asked), config_mark(CONFIG_FILES), int(time()) // 60, _states(heard)
         kept = self._kept.get(path)
         if kept is None or kept[0] != state:
-            with reading(asked, self.zone, self._seen) as context:
+            with self._reading(asked, seen=self._seen) as context:
                 kept = self._kept[path] = state, self.privacy(ask(context, asked)).model_dump_json()
         return kept[1]
 
@@ -104,7 +105,7 @@ class Server(Local):
             raise BadInput(f"context has no argument {min(unknown)!r}; it takes {', '.join(CONTEXT)}.")
         flags = {word: values.get(word) in ("1", "true") for word in CONTEXT[2:]}
         call, mode = values.get("call", ""), values.get("mode") or "quick"
-        with reading(Asked("call", {}, self.places), self.zone, self._seen) as context:
+        with self._reading(Asked("call", {}, self.places), seen=self._seen) as context:
             found = call_context(context.index, self.places, call, mode=mode, **flags)
         return str(self.privacy(found).model_dump_json())
 
@@ -115,7 +116,7 @@ class Server(Local):
 
     def front(self, _: _Values) -> str:
         """The page without any data."""
-        with reading(Asked("status", {}, self.places), self.zone, self._seen) as context:
+        with self._reading(Asked("status", {}, self.places), seen=self._seen) as context:
             told = meta(context, self.privacy(Answer()), self.lang, live=True)
         return page({"meta": told}, self.lang)
 

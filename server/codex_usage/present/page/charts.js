@@ -122,13 +122,13 @@ class Bin {
   get title() { return daysText(this.from, this.to); }
 }
 
-/** Days in bins: single days, weeks that begin on Monday, or months: about a hundred at most.
+/** Days in bins: single days, weeks, or months: about a hundred at most.
  * @param {number} first @param {number} last @returns {Bin[]} */
 function dayBins(first, last) {
   const bins = [], count = last - first + 1;
   const end = (/** @type {number} */ day) => {
     const [year, month] = dayText(day).split("-").map(Number);
-    return count <= 100 ? day : count <= 700 ? day + 6 - ((day + 3) % 7) : Date.UTC(year, month, 0) / DAY;
+    return count <= 100 ? day : count <= 700 ? day + 6 - weekday(day) : Date.UTC(year, month, 0) / DAY;
   };
   for (let from = first; from <= last; from = end(from) + 1) bins.push(new Bin(from, Math.min(last, end(from)), count > 700));
   return bins;

@@ -136,10 +136,12 @@ dayOf.format = null;
 const dayNumber = (text) => Date.parse(text + "T00:00:00Z") / DAY;
 const dayText = (/** @type {number} */ day) => new Date(day * DAY).toISOString().slice(0, 10);
 
+/** The place of a day in its week: 0 is the day that weeks begin on. @param {number} day */
+const weekday = (day) => (day + 10 - data.meta.week_start) % 7; // day 0 was a Thursday, 0 of week_start is Monday
 /** The first and last day of a period as the commands take it (a word, a month, a day, A..B); null when it is none.
  * @param {string} text @returns {[number, number]|null} */
 function spanOf(text) {
-  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - ((now + 3) % 7), date = dayText(now);
+  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - weekday(now), date = dayText(now);
   const month = (/** @type {string} */ some) => dayNumber(some.slice(0, 7) + "-01"), before = dayText(month(date) - 1), count = /^(?:last_)?(\d{1,4})_?d(?:ays?)?$/.exec(text);
   const words = new Map([["today", [now, now]], ["yesterday", [now - 1, now - 1]], ["this_week", [week, now]], ["last_week", [week - 7, week - 1]], ["this_month", [month(date), now]],
     ["last_month", [month(before), month(date) - 1]], ["this_year", [dayNumber(date.slice(0, 4) + "-01-01"), now]], ["all", [-1e6, 1e6]]]);

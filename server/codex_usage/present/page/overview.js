@@ -209,11 +209,12 @@ function topThreads(place, found) {
 const stat = (key, ...inside) => el("div", {}, el("dt", {}, t("overview." + key)), el("dd", {}, inside));
 /** @param {string} title @param {number} cost @param {number} calls @returns {Told} */
 const costAndCalls = (title, cost, calls) => ({ title, rows: [[t("charts.cost"), fmt.usd(cost)], [t("overview.kpi.calls"), fmt.count(calls)]] });
-const weekdays = () => [4, 5, 6, 7, 8, 9, 10].map((day) => moment(day * DAY, { weekday: "short" }, "UTC")); // from Monday
+/** The names of the days of a week, in its order. */
+const weekdays = () => Array.from({ length: 7 }, (_, k) => moment((k + 4 + data.meta.week_start) * DAY, { weekday: "short" }, "UTC"));
 
 /** Each day of a year, and the year so far: made once for all periods. @param {Days} days */
 const yearCard = ({ today }) => data.once(`year ${[lang, today, ...FILTER_WORDS.map((word) => state.get(word))]}`, () => {
-  const start = today - ((today + 3) % 7) - 52 * 7, bins = eachDay(start, start + 53 * 7 - 1), { ytd } = data.board;
+  const start = today - weekday(today) - 52 * 7, bins = eachDay(start, start + 53 * 7 - 1), { ytd } = data.board;
   const [costs, calls] = [METRICS.cost, METRICS.calls].map(([of]) => perBin(data.cubeRows([start, today]), bins, of));
   const months = bins.filter((_, k) => k % 7 === 0).map((bin) => moment(bin.from * DAY, { month: "short" }, "UTC"));
   const highest = ytd.highest_day ? `${dollars(ytd.highest_usd ?? 0)} · ${fmt.day(dayNumber(ytd.highest_day))}` : "–";
@@ -233,7 +234,7 @@ function hoursCard() {
   let quarter = -1, at = -1;
   for (let k = 0; k < rows.length; k++, calls[at]++) {
     const i = rows[k], time = c.time[i], now = Math.floor(time / 900_000);
-    if (now !== quarter) known.set(now, (at = known.get((quarter = now)) ?? Number(clock.format(time)) * 7 + ((dayOf(time) + 3) % 7)));
+    if (now !== quarter) known.set(now, (at = known.get((quarter = now)) ?? Number(clock.format(time)) * 7 + weekday(dayOf(time))));
     costs[at] += c.cost[i] ?? 0;
   }
   const hours = Array.from({ length: 24 }, (_, h) => String(h).padStart(2, "0")), down = weekdays();
