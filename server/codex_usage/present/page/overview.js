@@ -242,16 +242,19 @@ function hoursCard() {
     across: hours.map((one, h) => (h % 3 ? null : one)), tall: 26, tell: (k) => costAndCalls(`${down[k % 7]} ${hours[Math.floor(k / 7)]}:00`, costs[k], calls[k]) }));
 }
 
-/** Days with their share of the costliest. @param {Int32Array} rows of the sums by day */
+const DAYS_AT_ONCE = 31;
+/** Days with their share of the costliest, the latest first. @param {Int32Array} rows of the sums by day */
 function dailyCard(rows) {
   const { cube } = data.board, all = sums(rows, cube);
   const told = grouped(rows, (k) => cube.day[k]).sort(([a], [b]) => b - a).map(([day, of]) => ({ day, ...sums(of, cube) })), high = most(told.map((one) => one.cost), 1);
   const columns = ["day", "calls", "turns", "input", "cache", "output", "cost", "rank"].map((key, at) => ({ label: t("overview.col." + key), num: at > 0 && at < 7 }));
-  const inside = table(columns, told.map((one) => [fmt.date(one.day), fmt.count(one.calls), fmt.count(one.turns), fmt.tokens(one.input),
+  const shown = state.get("days") === "all" ? told : told.slice(0, DAYS_AT_ONCE), left = told.length - shown.length;
+  const inside = table(columns, shown.map((one) => [fmt.date(one.day), fmt.count(one.calls), fmt.count(one.turns), fmt.tokens(one.input),
     one.input ? fmt.percent(one.cached / one.input, 0) : "–", fmt.tokens(one.output), costOf(one), track(0, one.cost / high)]), { caption: t("overview.daily") });
   inside.classList.add("days");
   return card(t("overview.daily"), told.length ? t("overview.daily_sub", { count: told.length, mean: costOf({ ...all, cost: all.cost / told.length }) }) : null, null,
-    told.length ? inside : empty(t("calls.none"), t("calls.none_hint")));
+    told.length ? inside : empty(t("calls.none"), t("calls.none_hint")),
+    left ? button("more-days", t("threads.more", { count: left }), () => state.set({ days: "all" })) : null);
 }
 
 /** Parts with their names, side by side. @param {[string, HTMLElement][]} parts */
