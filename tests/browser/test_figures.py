@@ -73,6 +73,22 @@ def test_the_days_are_those_of_the_summary_by_day(page: Page, demo: Home) -> Non
         assert close(row[6], sums["cost_usd"])
 
 
+@pytest.mark.parametrize("by", ["model", "project", "effort"])
+def test_what_stands_side_by_side_is_the_summary_by_it(page: Page, demo: Home, by: str) -> None:
+    go(page, demo.url, period="last_30_days", beside=by)
+    shown = cells(page.locator("section:has(> .scroll[aria-label='Side by side']) table"))
+    told = demo.ask("summary", "--period", "last_30_days", "--by", by)["rows"]
+    assert [row[0] for row in shown] == [row["labels"][0] for row in told]
+    for row, sums in zip(shown, (row["sums"] for row in told), strict=True):
+        assert number(row[1]) == sums["calls"]
+        assert close(row[2], sums["input_tokens"] / sums["calls"])
+        assert abs(number(row[3]) - sums["cache_ratio"]) <= 0.0051
+        assert close(row[4], sums["output_tokens"] / sums["calls"])
+        for cell, parts in ((row[5], sums["calls"]), (row[6], sums["total_tokens"] / 1e6), (row[7], 1)):
+            last = 10.0 ** -len(cell.partition(".")[2])
+            assert abs(number(cell) - sums["cost_usd"] / parts) <= 0.51 * last, (cell, sums)
+
+
 @pytest.mark.parametrize(
     ("zone", "noon"),
     [

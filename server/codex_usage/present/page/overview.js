@@ -275,6 +275,26 @@ function usedCard(rows) {
     [t("overview.of_sources"), shares(sumBy(calls.keys(), (at) => source[at], (at) => calls[at]), fmt.count)]], "many"));
 }
 
+const BESIDE = ["model", "project", "effort"];
+/** Models, projects or efforts side by side: what a call of each carries and costs.
+ * @param {Int32Array} rows of the sums by day */
+function comparedCard(rows) {
+  const { cube } = data.board, by = BESIDE.find((one) => one === state.get("beside")) ?? BESIDE[0];
+  const columns = ["calls", "input_call", "cache", "output_call", "call_cost", "million", "cost"].map((key) => t("overview.col." + key));
+  const found = grouped(rows, (k) => cube[by][k]).map(([at, of]) => ({ label: pick(data.board[by + "s"], at), ...sums(of, cube) }))
+    .sort((a, b) => b.cost - a.cost || b.calls - a.calls).slice(0, 2 * TOP);
+  const body = found.map((one) => {
+    const { calls, input, output, cost, label } = one, sure = !one.unpriced; // else the mean would be too low
+    return [label === null ? "–" : link({ [by]: label }, label), fmt.count(calls), fmt.tokens(Math.round(input / calls)),
+      input ? fmt.percent(one.cached / input, 0) : "–", fmt.tokens(Math.round(output / calls)), sure ? fmt.usd(cost / calls) : "–",
+      sure && input + output ? fmt.usd((cost / (input + output)) * 1e6) : "–", strong(costOf(one))];
+  });
+  return card(t("overview.beside"), t("overview.beside_sub"),
+    segmented(t("overview.beside"), BESIDE.map((value) => ({ value, label: t("core.filter." + value) })), by, (beside) => state.set({ beside })),
+    body.length ? table([{ label: t("core.filter." + by) }, ...columns.map((label) => ({ label, num: true }))], body, { caption: t("overview.beside") })
+      : empty(t("calls.none"), t("calls.none_hint")));
+}
+
 /** How long turns took and how they ended. @param {Days} days */
 function turnsCard({ first, last }) {
   const all = data.board.turns, inside = Array.from(all.day, (_, k) => k).filter((k) => all.day[k] >= first && all.day[k] <= last);
@@ -343,7 +363,7 @@ function renderOverview(root) {
   const more = (/** @type {string} */ view, /** @type {string} */ text) => link({ view }, t(text));
   root.append(head, kpis(days, rows), pair("", overTime(days), card(t("overview.why"), note, null, why)),
     pair("", card(t("overview.save"), note, more("insights", "overview.all_savings"), save), card(t("overview.allowance"), null, null, left)));
-  later.run(() => head.isConnected && root.append(usedCard(rows), card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
+  later.run(() => head.isConnected && root.append(usedCard(rows), comparedCard(rows), card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads), yearCard(days),
     dailyCard(rows), pair("even", turnsCard(days), hoursCard()),
     card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last));
   Promise.all([data.ask("explain", asked), data.ask("recommendations", asked)]).then(([found, advice]) => {
