@@ -144,12 +144,17 @@ const failed = (error) => {
   at("main").prepend(el("p", { class: "card problem", role: "alert" }, data.problem));
 };
 
+/** Do something after the next frame is on the screen. @param {() => void} act */
+const afterFrame = (act) => requestAnimationFrame(() => requestAnimationFrame(act));
+
 /** Draw the frame and the view; the place that had the focus keeps it. */
 function draw(moved = false) {
   const root = at("main"), view = current(), focused = document.activeElement?.id, box = /** @type {any} */ (document.activeElement);
   const caret = focused && "selectionStart" in box ? box.selectionStart : null;
   drawFrame();
+  root.toggleAttribute("data-fresh", scrollY < 50 && !root.contains(document.activeElement)); // what is out of sight waits
   root.replaceChildren();
+  afterFrame(() => root.removeAttribute("data-fresh"));
   root.dataset.view = view.id;
   document.title = `${t(view.key)} · Codex usage`;
   if (!data.board || !data.usage) root.append(empty(t(data.problem ? "core.failed" : "core.loading"), data.problem));
@@ -221,7 +226,7 @@ async function begin() {
     try { await data.refresh(); live.toggle(); } catch (error) { data.problem = error instanceof Error ? error.message : String(error); draw(); }
   }
   document.documentElement.dataset.ready = "1";
-  requestAnimationFrame(() => requestAnimationFrame(() => { later.begin(); document.documentElement.dataset.shown = "1"; }));
+  afterFrame(() => { later.begin(); document.documentElement.dataset.shown = "1"; });
 }
 
 begin();
