@@ -18,6 +18,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check server
 	$(BIN)/lint-imports
+	@! LC_ALL=C.UTF-8 grep -nE '^.{121,}' server/codex_usage/present/page/*.js || { echo "Break these lines: 120 columns are the most."; exit 1; }
 
 types: $(STAMP) node
 	$(BIN)/mypy

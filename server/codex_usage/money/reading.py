@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -27,8 +28,7 @@ _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 _NO_WORD = r"(?<![\w.])"
 _MONTH = rf"(?:{'|'.join(_MONTHS)})[a-z]{{0,6}}\.?"
 # Every part is bounded, and each character is looked at a bounded number of times.
-_TOKEN = re.compile(
-    rf"""
+_PARTS = rf"""
     (?P<line>\n)
   | (?P<bar>\[[^\]\n]{{0,200}}\])
   | (?P<iso>{_NO_WORD}\d{{4}}-\d\d-\d\d(?:[t\ ]\d\d:\d\d(?::\d\d(?:\.\d{{1,6}})?)?(?:z|[+-]\d\d:?\d\d)?)?)
@@ -41,9 +41,7 @@ _TOKEN = re.compile(
   | (?P<window>{_NO_WORD}\d{{1,5}}\s?-?(?:hours?|hrs?|h|days?|d|minutes?|mins?|m)\b|\b(?:{"|".join(_WORDS)})\b)
   | (?P<weekday>\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{{0,6}}\b)
   | (?P<word>\b(?:left|remaining|used|tomorrow)\b)
-    """,
-    re.VERBOSE,
-)
+    """
 #: Spaces of all kinds are spaces; what is not ASCII (bars, boxes, a middle dot) becomes one.
 _PLAIN = {"\r": "\n", "\t": " ", "|": " ", "\x0b": " ", "\x0c": " "}
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[a-zA-Z]")
@@ -71,6 +69,12 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: _Time | None = None
 
 
+@cache
+def _token() -> re.Pattern[str]:
+    """Compiled when a text is read: it would take 3 ms of every answer."""
+    return re.compile(_PARTS, re.VERBOSE)
+
+
 def parse_allowance(text: str, now: datetime, zone: tzinfo) -> list[Reading]:
     """The windows in a text copied from Codex: its usage menu, a /status panel, the status line, or typed by hand.
 
@@ -85,12 +89,12 @@ def parse_allowance(text: str, now: datetime, zone: tzinfo) -> list[Reading]:
     told: dict[str, str] | None = None  # the first percent, clock, date ... of the row, while it is read
     heading: str | None = None
     last = 0
-    for match in _TOKEN.finditer("\n" + text):
+    for match in _token().finditer("\n" + text):
         kind, said = match.lastgroup or "", match[match.lastgroup or 0]
         before, last = match.string[last : match.start()], match.end()
         if kind == "line":
             label = _LABEL.match(match.string, match.end())
-            if label and not label[1].startswith("reset") and not _TOKEN.search(label[1]):
+            if label and not label[1].startswith("reset") and not _token().search(label[1]):
                 told = None  # another row of the panel
                 if label[1].endswith((" limit", " limits")):
                     heading = _model(label[1].rsplit(" ", 1)[0])
@@ -248,7 +252,7 @@ def load_allowance(env: Mapping[str, str] | None = None) -> tuple[list[tuple[Rea
 
 
 def _length(window: int | str) -> int:
-    match = _TOKEN.fullmatch(window[:20].strip().lower()) if isinstance(window, str) else None
+    match = _token().fullmatch(window[:20].strip().lower()) if isinstance(window, str) else None
     return window if isinstance(window, int) else _minutes(match["window"] or "") if match else 0
 
 

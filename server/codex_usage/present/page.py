@@ -42,7 +42,8 @@ SCRIPTS = ("core", "charts", "overview", "insights", "calls", "threads", "diagno
 LANGUAGES = ("en", "vi", "es", "fr", "de", "pt", "ja", "zh", "ko", "ru", "it", "ar")
 #: How the page's script takes numbers of this many bits: the code of Python's struct, which core.js knows too.
 _CODES = {"b": 8, "h": 16, "i": 32}  # what is larger: d
-_COMMENTS = re.compile(r"(?m)^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n")
+#: What a browser needs of neither: lines that are only comment, and indentation.
+_SPARE = re.compile(r"(?m)^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n|^ +")
 Private = Callable[[Any], Any]
 
 
@@ -156,10 +157,10 @@ def _in_html(text: str) -> str:
 
 @cache
 def _assets() -> tuple[str, str]:
-    """Style and script, without the lines that are only comment."""
+    """Style and script."""
     style, script = ("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
                      for names in (("style.css", "style.views.css"), (f"{name}.js" for name in SCRIPTS)))  # fmt: skip
-    return style, _COMMENTS.sub("", script)
+    return _SPARE.sub("", style), _SPARE.sub("", script)
 
 
 @cache

@@ -84,7 +84,8 @@ function evidence(id) {
   /** @param {HTMLElement} box @param {string} key */
   const labelled = (box, key) => el("label", {}, box, " ", t("call." + key));
   evident = { of: id + lang, node: el("div", {}, el("div", { class: "steps" }, labelled(full, "full"),
-    labelled(tool, "tool_output"), labelled(history, "compaction_history"), button("evidence", t("call.load"), load)), out) };
+    labelled(tool, "tool_output"), labelled(history, "compaction_history"),
+    button("evidence", t("call.load"), load)), out) };
   return evident.node;
 }
 

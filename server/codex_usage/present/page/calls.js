@@ -21,15 +21,19 @@ function callLine(i) {
   return {
     call_id: c.id.at(i), timestamp: new Date(c.time[i]).toISOString(), provider: pick(u.providers, th.provider[at]),
     model: pick(u.models, c.model[i]), effort: pick(u.efforts, c.effort[i]), service_tier: pick(u.tiers, c.tier[i]),
-    thread_id: th.id[at], turn_id: pick(u.turns, c.turn[i]), parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
+    thread_id: th.id[at], turn_id: pick(u.turns, c.turn[i]),
+    parent_thread_id: pick(th.id, th.parent[at]), role: th.role[at],
     project: pick(u.projects, c.project[i]), cwd: pick(u.cwds, c.cwd[i]), origin: u.origins[c.origin[i]],
-    origin_reason: u.origin_reasons[c.origin[i]], origin_confidence: u.origin_confidences[c.origin[i]], input_tokens: c.input[i], cached_input_tokens: c.cached[i],
+    origin_reason: u.origin_reasons[c.origin[i]], origin_confidence: u.origin_confidences[c.origin[i]],
+    input_tokens: c.input[i], cached_input_tokens: c.cached[i],
     uncached_input_tokens: Math.max(0, c.input[i] - c.cached[i]), cache_write_input_tokens: c.cache_write[i],
     output_tokens: c.output[i], reasoning_output_tokens: c.reasoning[i], total_tokens: c.input[i] + c.output[i],
     cache_ratio: ratio(c.cached[i], c.input[i]), context_window: window, context_use: ratio(c.input[i], window),
     duration_ms: c.duration[i], gap_ms: c.gap[i], compaction: (c.flags[i] & 1) > 0, recovered: (c.flags[i] & 2) > 0,
-    cost_usd: part(c.cost[i]), cost_confidence: pick(u.confidences, c.confidence[i]), cost_reason: u.cost_reasons[c.rate[i]],
-    credits: part(c.credits[i]), credit_confidence: pick(u.credit_confidences, c.credit_confidence[i]), credit_reason: u.credit_reasons[c.rate[i]],
+    cost_usd: part(c.cost[i]), cost_confidence: pick(u.confidences, c.confidence[i]),
+    cost_reason: u.cost_reasons[c.rate[i]],
+    credits: part(c.credits[i]), credit_confidence: pick(u.credit_confidences, c.credit_confidence[i]),
+    credit_reason: u.credit_reasons[c.rate[i]],
   };
 }
 
@@ -181,7 +185,8 @@ function callsTable(rows, sort, look) {
   };
   const draw = (again = false) => {
     const seen = Math.ceil(high() / ROW) + 2 * SPARE;
-    const above = Math.min(Math.floor((top / step - SPARE) / 4) * 4, rows.length - seen); // not every pixel makes new rows
+    const above = Math.min(Math.floor((top / step - SPARE) / 4) * 4,
+      rows.length - seen); // not every pixel makes new rows
     const from = Math.max(0, above), count = Math.min(rows.length, Math.max(above, -SPARE) + seen) - from;
     if (above === first && !again) return;
     first = above;
@@ -251,7 +256,8 @@ function renderCalls(root) {
   root.append(el("h1", {}, t("calls.nav")), presetCaption() ?? "",
     el("div", { class: "toolbar" },
       el("input", { id: "search", type: "search", value: state.get("q") ?? "", placeholder: t("calls.search"),
-        "aria-label": t("calls.search"), oninput: (/** @type {any} */ event) => event.isComposing || state.set({ q: event.target.value }),
+        "aria-label": t("calls.search"),
+        oninput: (/** @type {any} */ event) => event.isComposing || state.set({ q: event.target.value }),
         oncompositionend: (/** @type {any} */ event) => state.set({ q: event.target.value }) }),
       narrowed("confidence", ["exact", "estimated", "unpriced"]), narrowed("history", ["active"]),
       narrowed("credit_confidence", ["exact", "inferred", "override", "missing"]), oneThread(),

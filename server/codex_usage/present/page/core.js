@@ -2,14 +2,16 @@
 // All scripts are one program: what is declared here is known in the others.
 
 /** @typedef {Record<string, any>} Usage @typedef {Record<string, any>} Board @typedef {Record<string, any>} CallColumns
- * @typedef {Record<string, any>} CallLine @typedef {Record<string, any>} Recommendations @typedef {Record<string, any>} Allowance
+ * @typedef {Record<string, any>} CallLine @typedef {Record<string, any>} Recommendations
+ * @typedef {Record<string, any>} Allowance
  * @typedef {Record<string, any>} PricingCoverage @typedef {Record<string, any>} Diagnostics
  * @typedef {{label: string, value: string}} Option
  * @typedef {{id: string, key: string, hidden?: boolean, render: (root: HTMLElement) => void}} View
  * @typedef {string|number|Node|null|undefined|false|any[]} Child */
 
 const DAY = 86_400_000, SVG = "http://www.w3.org/2000/svg";
-const PRESET_PERIODS = ["today", "yesterday", "last_7_days", "last_30_days", "this_week", "this_month", "this_year", "all"];
+const PRESET_PERIODS = ["today", "yesterday", "last_7_days", "last_30_days",
+  "this_week", "this_month", "this_year", "all"];
 const FILTER_WORDS = ["provider", "model", "effort", "tier", "project", "origin", "confidence"];
 
 /** @param {Element} node @param {Record<string, any>} attrs @param {Child[]} children */
@@ -19,7 +21,8 @@ function fill(node, attrs, children) {
     if (name === "text") node.textContent = value;
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "dataset") Object.assign(/** @type {HTMLElement} */ (node).dataset, value);
-    else if (name === "vars") for (const [key, one] of Object.entries(value)) /** @type {HTMLElement} */ (node).style.setProperty("--" + key, String(one));
+    else if (name === "vars") for (const [key, one] of Object.entries(value))
+      /** @type {HTMLElement} */ (node).style.setProperty("--" + key, String(one));
     else node.setAttribute(name, value === true ? "" : String(value));
   }
   put(node, children);
@@ -34,24 +37,29 @@ function put(node, children) {
 
 /** An element; children are texts, nodes or lists of them, never HTML.
  * @param {string} tag @param {Record<string, any>} [attrs] @param {...Child} children @returns {HTMLElement} */
-const el = (tag, attrs = {}, ...children) => /** @type {HTMLElement} */ (fill(document.createElement(tag), attrs, children));
+const el = (tag, attrs = {}, ...children) =>
+  /** @type {HTMLElement} */ (fill(document.createElement(tag), attrs, children));
 
 /** @param {string} tag @param {Record<string, any>} [attrs] @param {...Child} children @returns {SVGElement} */
-const svg = (tag, attrs = {}, ...children) => /** @type {SVGElement} */ (fill(document.createElementNS(SVG, tag), attrs, children));
+const svg = (tag, attrs = {}, ...children) =>
+  /** @type {SVGElement} */ (fill(document.createElementNS(SVG, tag), attrs, children));
 
-/** What a table has of its own by a name that anyone can put into the URL. @template T @param {Record<string, T>} table @param {string|null} name */
+/** What a table has of its own by a name that anyone can put into the URL.
+ * @template T @param {Record<string, T>} table @param {string|null} name */
 const named = (table, name) => (name !== null && Object.hasOwn(table, name) ? table[name] : undefined);
 
 let words = /** @type {Record<string, any>} */ ({}); // of the page's language
 let lang = document.documentElement.lang || "en";
 
-/** A text in the page's language, else its key; {name} is filled in; before a | is what is said of one. @param {string} key @param {Record<string, any>} [vars] */
+/** A text in the page's language, else its key; {name} is filled in; before a | is what is said of one.
+ * @param {string} key @param {Record<string, any>} [vars] */
 function t(key, vars = {}) {
   const text = key.split(".").reduce((/** @type {any} */ at, part) => at?.[part], words);
   if (typeof text !== "string") return key;
   const [one, many = one] = text.split("|"), n = vars.count ?? vars.calls ?? vars.files;
   const form = many !== one && format(Intl.PluralRules, {}).select(n) === "one" ? one : many;
-  return form.replace(/\{(\w+)\}/g, (_, name) => (typeof vars[name] === "number" ? fmt.count(vars[name]) : String(vars[name] ?? "")));
+  return form.replace(/\{(\w+)\}/g, (_, name) =>
+    (typeof vars[name] === "number" ? fmt.count(vars[name]) : String(vars[name] ?? "")));
 }
 
 /** @type {Map<string, object>} */
@@ -76,28 +84,38 @@ const fmt = {
   /** @param {number|null} nano @param {number} [places] */
   usd(nano, places) {
     if (nano === null || nano === undefined) return t("core.unpriced");
-    const value = nano / 1e9, size = Math.abs(value), digits = places ?? (size >= 1000 ? 0 : size >= 0.1 || !size ? 2 : 4);
-    const text = number(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits });
+    const value = nano / 1e9, size = Math.abs(value),
+        digits = places ?? (size >= 1000 ? 0 : size >= 0.1 || !size ? 2 : 4);
+    const text = number(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol",
+      minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits });
     return isolate(text);
   },
   /** @param {number|null} nano */
-  credits: (nano) => (nano === null || nano === undefined ? "–" : number(nano / 1e9, { maximumFractionDigits: Math.abs(nano) >= 1e11 ? 0 : 2 })),
-  tokens: (/** @type {number} */ n) => (Math.abs(n) < 1000 ? number(n) : number(n, { notation: "compact", maximumFractionDigits: 1 })),
+  credits: (nano) => (nano === null || nano === undefined ? "–"
+    : number(nano / 1e9, { maximumFractionDigits: Math.abs(nano) >= 1e11 ? 0 : 2 })),
+  tokens: (/** @type {number} */ n) => (Math.abs(n) < 1000 ? number(n)
+    : number(n, { notation: "compact", maximumFractionDigits: 1 })),
   count: (/** @type {number} */ n) => number(n),
   percent: (/** @type {number} */ x, digits = 1) => number(x, { style: "percent", maximumFractionDigits: digits }),
-  ms: (/** @type {number} */ n) => isolate(n < 1000 ? `${number(Math.round(n))} ms` : n < 120_000 ? `${number(n / 1000, { maximumFractionDigits: 1 })} s`
-    : n < 7_200_000 ? `${number(Math.round(n / 60_000))} min` : `${number(n / 3_600_000, { maximumFractionDigits: 1 })} h`),
-  time: (/** @type {number} */ ms) => moment(ms, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+  ms: (/** @type {number} */ n) => isolate(n < 1000 ? `${number(Math.round(n))} ms`
+    : n < 120_000 ? `${number(n / 1000, { maximumFractionDigits: 1 })} s`
+    : n < 7_200_000 ? `${number(Math.round(n / 60_000))} min`
+    : `${number(n / 3_600_000, { maximumFractionDigits: 1 })} h`),
+  time: (/** @type {number} */ ms) =>
+    moment(ms, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
   day: (/** @type {number} */ day) => moment(day * DAY, { month: "short", day: "numeric" }, "UTC"),
-  date: (/** @type {number} */ day) => moment(day * DAY, { weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC"),
+  date: (/** @type {number} */ day) =>
+    moment(day * DAY, { weekday: "short", year: "numeric", month: "short", day: "numeric" }, "UTC"),
   /** @param {number} ms */
   ago(ms) {
     const minutes = Math.round((ms - Date.now()) / 60_000),
-      [n, unit] = Math.abs(minutes) < 120 ? [minutes, "minute"] : Math.abs(minutes) < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
+        [n, unit] = Math.abs(minutes) < 120 ? [minutes, "minute"]
+          : Math.abs(minutes) < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
     return format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(Math.round(Number(n)), unit);
   },
   /** A change by its share, such as +12 %. @param {number|null} x */
-  delta: (x) => (x === null || !Number.isFinite(x) ? "" : number(x, { style: "percent", maximumFractionDigits: Math.abs(x) < 0.1 ? 1 : 0, signDisplay: "exceptZero" })),
+  delta: (x) => (x === null || !Number.isFinite(x) ? ""
+    : number(x, { style: "percent", maximumFractionDigits: Math.abs(x) < 0.1 ? 1 : 0, signDisplay: "exceptZero" })),
 };
 
 /** The zone of days: that of the data, if this browser knows it. */
@@ -111,8 +129,9 @@ function zone() {
 }
 zone.asked = zone.known = "UTC";
 
-/** The local day of a moment, as a number of days since 1970. Days begin at a quarter of an hour, which is looked for once
- * in each day of UTC: to ask the browser for every moment would take longer than all the rest. @param {number} ms */
+/** The local day of a moment, as a number of days since 1970. Days begin at a quarter of an hour, which is looked
+ * for once in each day of UTC: to ask the browser for every moment would take longer than all the rest.
+ * @param {number} ms */
 function dayOf(ms) {
   const start = Math.floor(ms / DAY) * DAY;
   let known = dayOf.known.get(start);
@@ -128,7 +147,8 @@ function dayOf(ms) {
   }
   return ms < known[0] ? known[1] : known[2];
 }
-/** By the start of a day of UTC: when the local day changes in it, the days before and after. @type {Map<number, [number, number, number]>} */
+/** By the start of a day of UTC: when the local day changes in it, the days before and after.
+ * @type {Map<number, [number, number, number]>} */
 dayOf.known = new Map();
 /** @type {Intl.DateTimeFormat|null} */
 dayOf.format = null;
@@ -141,15 +161,21 @@ const weekday = (day) => (day + 10 - data.meta.week_start) % 7; // day 0 was a T
 /** The first and last day of a period as the commands take it (a word, a month, a day, A..B); null when it is none.
  * @param {string} text @returns {[number, number]|null} */
 function spanOf(text) {
-  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)), week = now - weekday(now), date = dayText(now);
-  const month = (/** @type {string} */ some) => dayNumber(some.slice(0, 7) + "-01"), before = dayText(month(date) - 1), count = /^(?:last_)?(\d{1,4})_?d(?:ays?)?$/.exec(text);
-  const words = new Map([["today", [now, now]], ["yesterday", [now - 1, now - 1]], ["this_week", [week, now]], ["last_week", [week - 7, week - 1]], ["this_month", [month(date), now]],
-    ["last_month", [month(before), month(date) - 1]], ["this_year", [dayNumber(date.slice(0, 4) + "-01-01"), now]], ["all", [-1e6, 1e6]]]);
+  const now = dayOf(data.meta.live ? Date.now() : Date.parse(data.meta.generated_at)),
+      week = now - weekday(now), date = dayText(now);
+  const month = (/** @type {string} */ some) => dayNumber(some.slice(0, 7) + "-01"),
+      before = dayText(month(date) - 1), count = /^(?:last_)?(\d{1,4})_?d(?:ays?)?$/.exec(text);
+  const words = new Map([["today", [now, now]], ["yesterday", [now - 1, now - 1]],
+    ["this_week", [week, now]], ["last_week", [week - 7, week - 1]], ["this_month", [month(date), now]],
+    ["last_month", [month(before), month(date) - 1]],
+    ["this_year", [dayNumber(date.slice(0, 4) + "-01-01"), now]], ["all", [-1e6, 1e6]]]);
   if (words.has(text)) return /** @type {[number, number]} */ (words.get(text));
   if (count) return Number(count[1]) ? [now - Number(count[1]) + 1, now] : null;
-  const day = (/** @type {string} */ one, /** @type {number} */ open) => (!one ? open : /^\d{4}-\d\d-\d\d$/.test(one) ? dayNumber(one) : NaN);
+  const day = (/** @type {string} */ one, /** @type {number} */ open) =>
+    (!one ? open : /^\d{4}-\d\d-\d\d$/.test(one) ? dayNumber(one) : NaN);
   if (/^\d{4}-\d\d$/.test(text)) return [month(text), month(dayText(month(text) + 31)) - 1];
-  const [from, to] = text.includes("..") ? text.split("..") : [text, text], span = [day(from, -1e6), day(to, 1e6)].sort((a, b) => a - b);
+  const [from, to] = text.includes("..") ? text.split("..") : [text, text],
+      span = [day(from, -1e6), day(to, 1e6)].sort((a, b) => a - b);
   return span.some(Number.isNaN) || text === ".." || !text ? null : /** @type {[number, number]} */ (span);
 }
 /** The same of a period that is one. @param {string} text */
@@ -163,7 +189,8 @@ const state = {
   /** @param {Record<string, string|null|undefined>} changes @param {{push?: boolean}} [how] */
   set(changes, { push = false } = {}) {
     const next = new URLSearchParams(this.params);
-    for (const [key, value] of Object.entries(changes)) value === null || value === undefined || value === "" ? next.delete(key) : next.set(key, value);
+    for (const [key, value] of Object.entries(changes))
+      value === null || value === undefined || value === "" ? next.delete(key) : next.set(key, value);
     if (String(next) === String(this.params)) return;
     const moved = next.get("view") !== this.params.get("view");
     this.params = next;
@@ -177,7 +204,8 @@ const state = {
   /** What a question is asked with: the period and those filters that it takes. */
   asked() {
     const told = /** @type {Record<string, string>} */ ({ period: this.period() });
-    for (const word of ["provider", "model", "effort", "project", "origin", "confidence"]) if (this.get(word)) told[word] = /** @type {string} */ (this.get(word));
+    for (const word of ["provider", "model", "effort", "project", "origin", "confidence"])
+      if (this.get(word)) told[word] = /** @type {string} */ (this.get(word));
     return told;
   },
 };
@@ -201,7 +229,8 @@ const data = {
 
   /** Take what the page holds, or what its server tells. @param {Record<string, any>} told */
   take(told) {
-    Object.assign(this, { meta: told.meta ?? this.meta, board: told.board ?? this.board, usage: told.usage ?? this.usage });
+    Object.assign(this, { meta: told.meta ?? this.meta, board: told.board ?? this.board,
+      usage: told.usage ?? this.usage });
     if (told.answers) this.answers = told.answers;
     if ("diagnostics" in told) this.diagnostics = told.diagnostics;
     this.kept.clear();
@@ -210,19 +239,23 @@ const data = {
   },
   /** @param {string} path @param {RequestInit} [how] */
   async fetch(path, how = {}) {
-    const answer = await fetch(path, { ...how, headers: { "X-Codex-Usage-Token": this.token } }), told = await answer.json().catch(() => ({ error: t("core.failed") }));
+    const answer = await fetch(path, { ...how, headers: { "X-Codex-Usage-Token": this.token } }),
+        told = await answer.json().catch(() => ({ error: t("core.failed") }));
     if (!answer.ok) throw new Error(told.error ?? String(answer.status));
     return told;
   },
-  /** The answer to a question; from a file the nearest one it holds, null when it has none. In `problem` is what went wrong.
-   * @param {string} question @param {Record<string, string|undefined>} [params] @returns {Promise<any>} */
+  /** The answer to a question; from a file the nearest one it holds, null when it has none.
+   * In `problem` is what went wrong. @param {string} question @param {Record<string, string|undefined>} [params]
+   * @returns {Promise<any>} */
   async ask(question, params = {}) {
     const pairs = Object.entries(params).filter(([, value]) => value).sort();
     if (!this.meta.live) {
-      const key = (/** @type {any[]} */ some) => `${question}?${some.map(([name, value]) => `${name}=${value}`).join("&")}`;
+      const key = (/** @type {any[]} */ some) =>
+        `${question}?${some.map(([name, value]) => `${name}=${value}`).join("&")}`;
       const whole = this.answers[key(pairs)], near = this.answers[key(pairs.filter(([name]) => name === "period"))];
       // what a file could not take into account, so that nobody takes one span for another
-      const lacks = whole ? [] : pairs.map(([name]) => name).filter((name) => !near || name !== "period"), found = whole ?? near ?? this.answers[question + "?"];
+      const lacks = whole ? [] : pairs.map(([name]) => name).filter((name) => !near || name !== "period"),
+          found = whole ?? near ?? this.answers[question + "?"];
       return found ? { ...found, lacks } : null;
     }
     const path = `/api/${question}?${new URLSearchParams(/** @type {any} */ (pairs))}`;
@@ -241,7 +274,8 @@ const data = {
   /** Everything anew from the server. @param {boolean} read look for new logs first */
   async refresh(read = false) {
     if (read) await this.fetch("/api/refresh", { method: "POST" });
-    const [board, usage] = await Promise.all([this.fetch("/api/board"), this.fetch(`/api/usage?limit=${Math.max(10_000, this.usage?.calls.time.length ?? 0)}`)]);
+    const [board, usage] = await Promise.all([this.fetch("/api/board"),
+      this.fetch(`/api/usage?limit=${Math.max(10_000, this.usage?.calls.time.length ?? 0)}`)]);
     this.take({ board, usage });
     this.changed();
   },
@@ -253,25 +287,33 @@ const data = {
       return added.map((one) => at.get(one) ?? list.push(one) - 1);
     };
     const placed = /** @type {Record<string, number[]>} */ ({});
-    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers", project: "projects", cwd: "cwds", turn: "turns" }))
+    for (const [name, list] of Object.entries({ model: "models", effort: "efforts", tier: "tiers",
+        project: "projects", cwd: "cwds", turn: "turns" }))
       placed[name] = join(had[list], more[list]);
     const at = new Map(had.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])),
-      to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
-    had.projects.forEach((/** @type {string} */ one, /** @type {number} */ k) => (had.tags[k] ??= more.tags[more.projects.indexOf(one)] ?? []));
-    const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]).filter((/** @type {[string, number]} */ [id]) => !at.has(id));
+        to = (/** @type {string} */ name, /** @type {number} */ k) => (k < 0 ? -1 : placed[name][k]);
+    had.projects.forEach((/** @type {string} */ one, /** @type {number} */ k) =>
+      (had.tags[k] ??= more.tags[more.projects.indexOf(one)] ?? []));
+    const fresh = more.threads.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k])
+      .filter((/** @type {[string, number]} */ [id]) => !at.has(id));
     for (const [id] of fresh) at.set(id, at.size);
     placed.thread = more.threads.id.map((/** @type {string} */ id) => at.get(id));
     for (const [, k] of fresh) for (const [name, list] of Object.entries(had.threads)) {
       const value = more.threads[name][k];
-      /** @type {any[]} */ (list).push(name === "parent" ? to("thread", value) : name in placed ? to(name, value) : value);
+      /** @type {any[]} */ (list).push(name === "parent" ? to("thread", value)
+        : name in placed ? to(name, value) : value);
     }
-    for (const [name, list] of Object.entries(more.calls)) had.calls[name] = had.calls[name].concat(name in placed ? /** @type {number[]} */ (list).map((k) => to(name, k)) : list);
-    this.usage = { ...had, calls: { ...had.calls }, cost_reasons: more.cost_reasons, credit_reasons: more.credit_reasons };
+    for (const [name, list] of Object.entries(more.calls))
+      had.calls[name] = had.calls[name].concat(
+        name in placed ? /** @type {number[]} */ (list).map((k) => to(name, k)) : list);
+    this.usage = { ...had, calls: { ...had.calls }, cost_reasons: more.cost_reasons,
+      credit_reasons: more.credit_reasons };
     this.kept.clear();
     this.changed();
   },
 
-  /** What is worked out of the data, once for each state that it depends on. @template T @param {string} key @param {() => T} make @returns {T} */
+  /** What is worked out of the data, once for each state that it depends on.
+   * @template T @param {string} key @param {() => T} make @returns {T} */
   once(key, make) {
     if (this.kept.size > 200) this.kept.clear();
     if (!this.kept.has(key)) this.kept.set(key, make());
@@ -295,7 +337,8 @@ const data = {
     return this.once(`cube ${days} ${state.params}`, () => {
       const { cube } = this.board, filters = this.wanted(this.board), rows = [];
       for (let k = 0; k < cube.day.length; k++)
-        if (cube.day[k] >= days[0] && cube.day[k] <= days[1] && filters.every(([word, pass]) => pass[cube[word][k] + 1])) rows.push(k);
+        if (cube.day[k] >= days[0] && cube.day[k] <= days[1]
+          && filters.every(([word, pass]) => pass[cube[word][k] + 1])) rows.push(k);
       return Int32Array.from(rows);
     });
   },
@@ -303,12 +346,17 @@ const data = {
   rows() {
     const keys = ["period", "thread", "q", "credit_confidence", "history", ...FILTER_WORDS];
     return this.once("rows " + keys.map((key) => state.get(key) ?? "").join("\0"), () => {
-      const u = this.usage, c = u.calls, th = u.threads, [first, last] = daysOf(state.period()), filters = this.wanted(u);
-      const credit = state.get("credit_confidence"), sure = credit ? u.credit_confidences.indexOf(credit) : -2, active = state.get("history") === "active";
-      const only = state.get("thread"), threads = new Uint8Array(th.id.length).fill(1), query = (state.get("q") ?? "").trim().toLowerCase();
-      const spoken = filters.filter(([word]) => word !== "provider"), provider = filters.find(([word]) => word === "provider")?.[1];
+      const u = this.usage, c = u.calls, th = u.threads, [first, last] = daysOf(state.period()),
+          filters = this.wanted(u);
+      const credit = state.get("credit_confidence"), sure = credit ? u.credit_confidences.indexOf(credit) : -2,
+          active = state.get("history") === "active";
+      const only = state.get("thread"), threads = new Uint8Array(th.id.length).fill(1),
+          query = (state.get("q") ?? "").trim().toLowerCase();
+      const spoken = filters.filter(([word]) => word !== "provider"),
+          provider = filters.find(([word]) => word === "provider")?.[1];
       for (let k = 0; k < threads.length; k++) {
-        if (only && !above(k).some((at) => th.id[at] === only || th.id[at].endsWith(only) || th.name[at] === only)) threads[k] = 0;
+        if (only && !above(k).some((at) => th.id[at] === only || th.id[at].endsWith(only) || th.name[at] === only))
+          threads[k] = 0;
         if (active && th.archived[k]) threads[k] = 0;
         if (provider && !provider[th.provider[k] + 1]) threads[k] = 0;
       }
@@ -326,26 +374,36 @@ const data = {
   /** How many calls there are since a day: they stand newest first. @param {number} day */
   since(day) {
     let { time } = this.usage.calls, low = 0, high = time.length;
-    for (let middle = high >> 1; low < high; middle = (low + high) >> 1) dayOf(time[middle]) < day ? (high = middle) : (low = middle + 1);
+    for (let middle = high >> 1; low < high; middle = (low + high) >> 1)
+      dayOf(time[middle]) < day ? (high = middle) : (low = middle + 1);
     return low;
   },
-  /** Does a call match a search: thread, folder, model, ids, role, project, tag, branch? @param {string} query @returns {(i: number) => boolean} */
+  /** Does a call match a search: thread, folder, model, ids, role, project, tag, branch?
+   * @param {string} query @returns {(i: number) => boolean} */
   searched(query) {
-    const u = this.usage, c = u.calls, th = u.threads, has = (/** @type {any} */ text) => typeof text === "string" && text.toLowerCase().includes(query);
+    const u = this.usage, c = u.calls, th = u.threads,
+        has = (/** @type {any} */ text) => typeof text === "string" && text.toLowerCase().includes(query);
     const places = (/** @type {any[]} */ list) => list.map((one) => (Array.isArray(one) ? one.some(has) : has(one)));
-    const models = places(u.models), projects = places(u.projects), tags = places(u.tags), cwds = places(u.cwds), turns = places(u.turns);
-    const threads = th.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, th.name[k], th.role[k], th.agent[k], th.branch[k]].some(has) || cwds[th.cwd[k]]);
-    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]] || cwds[c.cwd[i]] || has(c.id.at(i)) || turns[c.turn[i]];
+    const models = places(u.models), projects = places(u.projects), tags = places(u.tags),
+        cwds = places(u.cwds), turns = places(u.turns);
+    const threads = th.id.map((/** @type {string} */ id, /** @type {number} */ k) =>
+      [id, th.name[k], th.role[k], th.agent[k], th.branch[k]].some(has) || cwds[th.cwd[k]]);
+    return (i) => threads[c.thread[i]] || models[c.model[i]] || projects[c.project[i]] || tags[c.project[i]]
+      || cwds[c.cwd[i]] || has(c.id.at(i)) || turns[c.turn[i]];
   },
 };
 
-/** Calls of a file: ids, equally long, that are cut out of their text when asked for, and columns one after the other, each at a multiple of eight; upper case: -1 is none.
- * @param {{ids: string, count: number, kinds: Record<string, string>}} columns @param {ArrayBuffer} numbers @returns {CallColumns} */
+/** Calls of a file: ids, equally long, that are cut out of their text when asked for, and columns one
+ * after the other, each at a multiple of eight; upper case: -1 is none.
+ * @param {{ids: string, count: number, kinds: Record<string, string>}} columns
+ * @param {ArrayBuffer} numbers @returns {CallColumns} */
 function unpack({ ids, count, kinds }, numbers) {
   const types = /** @type {Record<string, any>} */ ({ b: Int8Array, h: Int16Array, i: Int32Array, d: Float64Array });
   const wide = ids.indexOf(" ") + 1 || ids.length + 1;
-  const calls = /** @type {CallColumns} */ ({ id: { at: (/** @type {number} */ i) => ids.substr(i * wide, wide - 1),
-    indexOf: (/** @type {string} */ id) => (id.length === wide - 1 && !id.includes(" ") ? ids.indexOf(id) / wide : -1) } });
+  const calls = /** @type {CallColumns} */ ({ id: {
+    at: (/** @type {number} */ i) => ids.substr(i * wide, wide - 1),
+    indexOf: (/** @type {string} */ id) =>
+      (id.length === wide - 1 && !id.includes(" ") ? ids.indexOf(id) / wide : -1) } });
   let at = 0;
   for (const [name, kind] of Object.entries(kinds)) {
     const values = new types[kind.toLowerCase()](numbers, at, count);
@@ -363,9 +421,11 @@ function unpack({ ids, count, kinds }, numbers) {
 /** A thread and those above it: who began it, who began that. @param {number} at @returns {number[]} */
 const above = (at, left = 9) => (at < 0 || !left ? [] : [at, ...above(data.usage.threads.parent[at], left - 1)]);
 
-/** Sums over some calls (or, `of` the cube, over its rows). @param {ArrayLike<number>} rows @param {Record<string, any>} [of] */
+/** Sums over some calls (or, `of` the cube, over its rows). @param {ArrayLike<number>} rows
+ * @param {Record<string, any>} [of] */
 function sums(rows, of = data.usage.calls) {
-  const all = { calls: 0, turns: 0, input: 0, cached: 0, uncached: 0, output: 0, reasoning: 0, cost: 0, credits: 0, unpriced: 0, estimated: 0, compactions: 0, saved: 0 };
+  const all = { calls: 0, turns: 0, input: 0, cached: 0, uncached: 0, output: 0, reasoning: 0, cost: 0, credits: 0,
+    unpriced: 0, estimated: 0, compactions: 0, saved: 0 };
   const cube = "calls" in of, unpriced = 2, estimated = 1; // places in board.confidences
   for (let k = 0; k < rows.length; k++) {
     const i = rows[k], n = cube ? of.calls[i] : 1;
@@ -386,11 +446,13 @@ function sums(rows, of = data.usage.calls) {
   return all;
 }
 
-/** The variable of a label's colour, the same in every view: the greatest five have their own. @param {string} kind such as "model" @param {string|null} label */
+/** The variable of a label's colour, the same in every view: the greatest five have their own.
+ * @param {string} kind such as "model" @param {string|null} label */
 function color(kind, label) {
   const order = data.once("colors " + kind, () => {
     const cube = data.board.cube, list = data.board[kind + "s"] ?? [], cost = new Float64Array(list.length);
-    for (let k = 0; k < cube.day.length; k++) if (cube[kind]?.[k] >= 0) cost[cube[kind][k]] += cube.cost[k] + cube.input[k] / 1e6;
+    for (let k = 0; k < cube.day.length; k++)
+      if (cube[kind]?.[k] >= 0) cost[cube[kind][k]] += cube.cost[k] + cube.input[k] / 1e6;
     return Array.from(cost.keys()).sort((a, b) => cost[b] - cost[a]).map((k) => list[k]);
   });
   const place = label === null ? -1 : order.indexOf(label);
@@ -399,24 +461,32 @@ function color(kind, label) {
 
 /** @param {string|Node} title @param {Child} sub @param {Child} actions @param {...Child} body */
 const card = (title, sub, actions, ...body) =>
-  el("section", { class: "card" }, el("div", { class: "head" }, el("div", {}, el("h2", {}, title), sub ? el("div", { class: "sub" }, sub) : null), actions), ...body);
+  el("section", { class: "card" }, el("div", { class: "head" },
+    el("div", {}, el("h2", {}, title), sub ? el("div", { class: "sub" }, sub) : null), actions), ...body);
 
-/** A choice of one of few. @param {string} label @param {Option[]} options @param {string} value @param {(value: string) => void} onpick */
+/** A choice of one of few. @param {string} label @param {Option[]} options @param {string} value
+ * @param {(value: string) => void} onpick */
 const segmented = (label, options, value, onpick) =>
   el("div", { class: "seg", role: "group", "aria-label": label }, options.map((one) =>
-    el("button", { type: "button", id: `pick ${label} ${one.value}`.replaceAll(" ", "-"), "aria-pressed": String(one.value === value), onclick: () => onpick(one.value) }, one.label)));
+    el("button", { type: "button", id: `pick ${label} ${one.value}`.replaceAll(" ", "-"),
+      "aria-pressed": String(one.value === value), onclick: () => onpick(one.value) }, one.label)));
 
 /** What stands where nothing is, and what to do about it. @param {string} title @param {Child} hint */
-const empty = (title, hint) => el("div", { class: "empty" }, el("p", { class: "what" }, title), hint ? el("p", { class: "sub" }, hint) : null);
+const empty = (title, hint) =>
+  el("div", { class: "empty" }, el("p", { class: "what" }, title), hint ? el("p", { class: "sub" }, hint) : null);
 
 /** @param {string} text @param {string} [kind] good, warn or bad */
 const chip = (text, kind = "") => el("span", { class: "chip " + kind }, text);
 
-/** A small table. @param {{label: string, num?: boolean}[]} columns @param {Child[][]} rows @param {{caption?: string}} [options] */
+/** A small table. @param {{label: string, num?: boolean}[]} columns @param {Child[][]} rows
+ * @param {{caption?: string}} [options] */
 const table = (columns, rows, { caption } = {}) =>
-  el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? columns[0]?.label }, el("table", {}, caption ? el("caption", { class: "hidden" }, caption) : null,
-    el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col", class: one.num ? "n" : null }, one.label)))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) => el("td", { class: columns[at]?.num ? "n" : null }, cell)))))));
+  el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? columns[0]?.label },
+    el("table", {}, caption ? el("caption", { class: "hidden" }, caption) : null,
+      el("thead", {}, el("tr", {}, columns.map((one) =>
+        el("th", { scope: "col", class: one.num ? "n" : null }, one.label)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) =>
+        el("td", { class: columns[at]?.num ? "n" : null }, cell)))))));
 
 /** What is below the first screen is made when that stands there for the first time; later on nothing waits. */
 const later = {

@@ -78,7 +78,8 @@ function sectionOf(found) {
 }
 
 /** The events that a table rests on, and from when. @param {any} basis */
-const basisOf = ({ events, since }) => el("p", { class: "sub" }, t("diagnostics.basis", { since: fmt.time(Date.parse(since)),
+const basisOf = ({ events, since }) => el("p", { class: "sub" }, t("diagnostics.basis", {
+  since: fmt.time(Date.parse(since)),
   events: Object.entries(events).map(([name, n]) => `${fmt.count(Number(n))} ${name}`).join(", ") }));
 
 /** @param {any} one a Table @param {string} level of its heading @param {number} few rows that are shown */

@@ -18,8 +18,8 @@ const PRESETS = {
 };
 const preset = (/** @type {string} */ id) => ({ ...PRESETS[id], preset: id });
 const presetWords = (/** @type {string} */ id) => [el("strong", {}, t(`insights.preset.${id}.name`)), " ",
-  el("span", { class: "sub" }, t(`insights.preset.${id}.caption`, { share: fmt.percent(limits().high_context_percent / 100),
-    tokens: limits().high_uncached_input_tokens }))];
+  el("span", { class: "sub" }, t(`insights.preset.${id}.caption`,
+    { share: fmt.percent(limits().high_context_percent / 100), tokens: limits().high_uncached_input_tokens }))];
 
 /** Where an element leads: the period and the page's filters stay. @param {Record<string, string|null>} to */
 const leadTo = (to) => state.set({ ...UNSET, ...to }, { push: true });
@@ -114,7 +114,8 @@ const threadGo = (at) => ({ view: "threads", sort: "-attention", open: data.usag
 /** @param {Attention} one */
 const attentionCard = (one) => el("li", { class: "card attention " + one.kind },
   one.save ? el("p", { class: "save" }, el("strong", {}, one.save), el("span", { class: "sub" }, one.sub)) : null,
-  el("h3", {}, one.title), el("p", { dir: "auto" }, one.why), one.todo ? el("p", { class: "todo", dir: "auto" }, one.todo) : null,
+  el("h3", {}, one.title), el("p", { dir: "auto" }, one.why),
+  one.todo ? el("p", { class: "todo", dir: "auto" }, one.todo) : null,
   el("p", { class: "sub" }, one.rule, one.counter ? ` · ${t("insights.but", { text: one.counter })}` : null),
   el("button", { "aria-label": `${t("insights.look")}: ${one.title}`, onclick: () => leadTo(one.go) },
     t("insights.look")));

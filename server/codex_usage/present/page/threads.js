@@ -56,10 +56,12 @@ const SIGNALS = [
   ["costly", 40, (g, at) => (g.total && g.heads.length > 1 ? g.whole.cost[at] / g.total : 0)],
   ["cache", 25, ({ own }, at) => {
     const ratio = own.cached[at] / own.input[at], missed = own.input[at] - own.cached[at];
-    return own.calls[at] > 2 && missed >= limits().high_uncached_input_tokens && ratio < limits().low_cache_ratio ? 1 - ratio / 2 : 0;
+    return own.calls[at] > 2 && missed >= limits().high_uncached_input_tokens && ratio < limits().low_cache_ratio
+      ? 1 - ratio / 2 : 0;
   }],
   ["context", 15, (g, at) => (g.peak[at] >= limits().high_context_percent / 100 ? Math.min(1, g.peak[at]) : 0)],
-  ["reasoning", 10, ({ most }, at, { high_reasoning_tokens: much } = limits()) => (most[at] >= much ? 1 - much / 2 / most[at] : 0)],
+  ["reasoning", 10, ({ most }, at, { high_reasoning_tokens: much } = limits()) =>
+    (most[at] >= much ? 1 - much / 2 / most[at] : 0)],
   ["compacted", 5, ({ own }, at) => Math.min(1, own.compactions[at] / 2)],
   ["unpriced", 5, ({ own }, at) => own.unpriced[at] / own.calls[at]],
 ];
