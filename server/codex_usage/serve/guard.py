@@ -104,6 +104,7 @@ class Local(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop, then close what the application has open."""
+        gc.freeze()  # what is loaded stays: it need not be looked through each time
         gc.enable()  # the command line lives without
         try:
             super().run(sockets)
