@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import anyio
@@ -46,10 +48,17 @@ async def _call_tool(context: ServerRequestContext[Any], params: types.CallToolR
         )
 
 
-def _answer(name: str, arguments: Mapping[str, Any], thread: str | None) -> str:
-    from codex_usage.serve.ask import answer  # loaded at the first call, so that the server starts in time
+@cache
+def _product() -> Callable[[str, Mapping[str, Any], str | None], str]:
+    """Loaded at the first call, so that the server starts in time."""
+    from codex_usage.serve.ask import answer
 
-    return answer(name, arguments, thread)
+    gc.freeze()  # what is loaded stays: it need not be looked through for each answer
+    return answer
+
+
+def _answer(name: str, arguments: Mapping[str, Any], thread: str | None) -> str:
+    return _product()(name, arguments, thread)
 
 
 def _result(text: str, failed: bool = False) -> types.CallToolResult:
