@@ -570,7 +570,7 @@ def quality(index: Index) -> Quality:
     skipped = dict(one("SELECT key, sum(value) FROM files, json_each(skipped) GROUP BY 1").fetchall())
     problems = [row[0] for row in one("SELECT problem FROM files WHERE problem IS NOT NULL")]
     calls = one("SELECT coalesce(sum(calls), 0) FROM days").fetchone()[0]
-    files = one("SELECT count(*) FROM files WHERE read = 1").fetchone()[0]
+    files = one("SELECT (SELECT count(*) FROM files) - (SELECT count(*) FROM files WHERE read = 0)").fetchone()[0]
     return Quality(files, calls, skipped, problems)
 
 

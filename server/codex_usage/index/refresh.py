@@ -94,10 +94,13 @@ def _marks(places: Places) -> dict[str, str]:
 
 def _nothing_new(index: Index, places: Places, marks: dict[str, str]) -> int | None:
     """The number of logs when the index holds all of them as they are now, else None."""
-    rows = index.sql.execute("SELECT path, size, mtime_ns, inode, read = 1 AND problem IS NULL FROM files").fetchall()
-    if stale(index, marks) or not all(row[4] for row in rows):
+    left = (
+        "SELECT EXISTS (SELECT 1 FROM files WHERE read = 0) OR EXISTS (SELECT 1 FROM files WHERE problem IS NOT NULL)"
+    )
+    if stale(index, marks) or index.sql.execute(left).fetchone()[0]:
         return None
-    known = {row[0]: row[1:4] for row in rows}
+    rows = index.sql.execute("SELECT path, size, mtime_ns, inode FROM files")
+    known = {path: (size, mtime_ns, inode) for path, size, mtime_ns, inode in rows}
     return len(known) if unchanged(places.codex, places.claude, places.imported, known) else None
 
 

@@ -5,7 +5,7 @@ Everything in it can be rebuilt from the logs, so an older schema is dropped and
 
 APPLICATION_ID = 0x43555347  # "CUSG"
 #: Raise it when a table, the decoder or the counting rule changes: the index is then built anew.
-VERSION = 9
+VERSION = 10
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -24,6 +24,9 @@ CREATE TABLE files (
   read INTEGER NOT NULL, skipped TEXT, problem TEXT, source TEXT
 );
 CREATE INDEX files_thread ON files (thread);
+CREATE INDEX files_unread ON files (problem, size, mtime_ns) WHERE read = 0;
+CREATE INDEX files_skipped ON files (skipped) WHERE skipped IS NOT NULL;
+CREATE INDEX files_problem ON files (problem) WHERE problem IS NOT NULL;
 CREATE TABLE depends (thread TEXT NOT NULL, file_id INTEGER NOT NULL, PRIMARY KEY (thread, file_id)) WITHOUT ROWID;
 CREATE TABLE threads (
   id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, name TEXT, file TEXT,
