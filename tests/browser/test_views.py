@@ -144,8 +144,12 @@ def test_threads_unfold_in_place_several_at_once(page: Page, demo: Home) -> None
     assert page.locator("tr.detail").count() == 1
 
 
+#: Pages enough for every thread of the demo, whichever cost the most by now.
+ALL = "9"
+
+
 def test_subagents_stand_under_the_thread_that_led_to_them(page: Page, demo: Home) -> None:
-    go(page, demo.url, view="threads", period="all")
+    go(page, demo.url, view="threads", period="all", page=ALL)
     parents = page.locator("tr.thread:has-text('below')")
     head = parents.first
     count = int((re.search(r"(\d+) below", head.inner_text()) or [0, "0"])[1])
@@ -154,7 +158,7 @@ def test_subagents_stand_under_the_thread_that_led_to_them(page: Page, demo: Hom
 
 
 def test_a_thread_is_shown_with_those_below_it(page: Page, demo: Home) -> None:
-    go(page, demo.url, view="threads", period="all")
+    go(page, demo.url, view="threads", period="all", page=ALL)
     parent = page.locator("tr.thread:has-text('below') .expand").first
     thread = str(parent.get_attribute("id")).removeprefix("thread-")
     parent.click()
