@@ -1,8 +1,8 @@
 """The dashboard in a real browser, and its live server under a long history.
 
 In: a ``Subject`` and the number of rounds. Out: ``Row``s. Painted: from the end of the file to the frame that shows
-it; refiltered: from a choice in the header to the frame that shows its result. The empty page is that of a home
-without calls, measured alternately.
+its first screen; refiltered: from a choice in the header to the frame that shows its result. The empty page is that
+of a home without calls, measured alternately.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def usage(context: Context, limit: int = 20_000, offset: int = 0) -> Usage:
     index = context.index
     with index.snapshot():
         rows = board.call_columns(index, limit, offset)
-        total = board.call_count(index)
+        total = queries.call_count(index)
         raw = dict(zip(board.CALL_COLUMNS, zip(*rows, strict=True) if rows else [()] * 99, strict=False))
         places = _places(index)
         columns: dict[str, Any] = {name: list(raw.get(name, ())) for name in CallColumns.model_fields}

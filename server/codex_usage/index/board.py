@@ -50,11 +50,6 @@ def turns_since(index: Index, start_ms: int) -> list[tuple[int, int, int, int, s
     ).fetchall()
 
 
-def call_count(index: Index) -> int:
-    """All calls; to count them one by one would take a third of a second a million."""
-    return int(index.sql.execute("SELECT coalesce(sum(calls), 0) FROM days").fetchone()[0])
-
-
 def call_columns(index: Index, limit: int, offset: int) -> list[tuple[Any, ...]]:
     """CALL_COLUMNS of some calls, newest first."""
     return index.sql.execute(

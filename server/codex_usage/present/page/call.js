@@ -33,8 +33,9 @@ function renderCall(root) {
   const rows = Int32Array.from(c.time.keys()).filter((i) => c.thread[i] === c.thread[at]).reverse();
   const place = rows.indexOf(at);
   const [before, after] = [rows[place - 1], rows[place + 1]];
+  const idOf = (/** @type {number|undefined} */ i) => (i === undefined ? null : c.id.at(i));
   const line = callLine(at), previous = place ? callLine(before) : null;
-  body.append(...looked(line, previous, place ? c.id.at(before) : null, c.id.at(after ?? Infinity) || null, asked),
+  body.append(...looked(line, previous, idOf(before), idOf(after), asked),
     card(t("call.thread", { place: place + 1, count: rows.length }), t("threads.strip_sub"), null,
       threadStrip(rows, threadName(c.thread[at]))));
 }

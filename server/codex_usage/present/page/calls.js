@@ -185,8 +185,8 @@ function callsTable(rows, sort, look) {
   };
   const draw = (again = false) => {
     const seen = Math.ceil(high() / ROW) + 2 * SPARE;
-    const above = Math.min(Math.floor((top / step - SPARE) / 4) * 4,
-      rows.length - seen); // not every pixel makes new rows
+    const near = Math.floor((top / step - SPARE) / 4) * 4; // so that not every pixel makes new rows
+    const above = Math.min(near, rows.length - seen);
     const from = Math.max(0, above), count = Math.min(rows.length, Math.max(above, -SPARE) + seen) - from;
     if (above === first && !again) return;
     first = above;

@@ -443,10 +443,15 @@ function renderOverview(root) {
   root.append(head, kpis(days, rows), pair("", overTime(days), card(t("overview.why"), note, null, why)),
     pair("", card(t("overview.save"), note, more("insights", "overview.all_savings"), save),
       card(t("overview.allowance"), null, null, left)));
-  later.run(() => head.isConnected && root.append(usedCard(rows), comparedCard(rows),
-    card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads),
-    yearCard(days), dailyCard(rows), pair("even", turnsCard(days), hoursCard()),
-    card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last));
+  later.run(() => {
+    if (!head.isConnected) return; // another view, or this one anew, was drawn in the meantime
+    root.append(usedCard(rows), comparedCard(rows),
+      card(t("overview.threads"), t("overview.threads_sub"), more("threads", "overview.all_threads"), threads),
+      yearCard(days), dailyCard(rows), pair("even", turnsCard(days), hoursCard()),
+      card(t("overview.tools"), t("overview.tools_sub"), more("diagnostics", "diagnostics.nav"), used), last);
+    if (lastTold) telemetryCard(last, lastTold);
+    whenNear(last, async () => telemetryCard(last, await askTelemetry()));
+  });
   Promise.all([data.ask("explain", asked), data.ask("recommendations", asked)]).then(([found, advice]) => {
     headline(head, found, advice, sums(rows, data.board.cube), days);
     whyChanged(why, found);
@@ -457,8 +462,6 @@ function renderOverview(root) {
   const sections = ["overview", "commands"].map((name) =>
     (data.meta.live ? data.ask("diagnostics/" + name, { period: asked.period }) : data.diagnostics?.[name]));
   Promise.all(sections).then((found) => later.run(() => toolRanks(used, found)));
-  if (lastTold) telemetryCard(last, lastTold);
-  later.run(() => whenNear(last, async () => telemetryCard(last, await askTelemetry())));
 }
 
 views.add({ id: "overview", key: "overview.nav", render: renderOverview });
